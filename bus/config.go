@@ -1,0 +1,50 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// Config is the table [bus] of the settings.
+type Config struct {
+	// Listen is where NATS clients connect; empty: nowhere, the bus is in-process only.
+	Listen string `toml:"listen"`
+	// OperatorPassword lets the user "operator" see everything.
+	OperatorPassword string `toml:"operator_password"`
+	// Node names this node, unique in a cluster; a token of a subject.
+	Node string `toml:"node"`
+
+	ClusterListen   string   `toml:"cluster_listen"`
+	Routes          []string `toml:"routes"`
+	ClusterName     string   `toml:"cluster_name"`
+	ClusterPassword string   `toml:"cluster_password"`
+	URL             string   `toml:"url"`
+	Credentials     string   `toml:"credentials"`
+}
+
+// Defaults are the settings that nothing overrides.
+func Defaults() Config {
+	return Config{Listen: "127.0.0.1:4222"}
+}
+
+// Validate names the first key that is wrong.
+func (c Config) Validate() error {
+	if c.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			return &KeyError{"listen", fmt.Errorf("not host:port: %w", err)}
+		}
+	}
+	if c.Node != "" && c.Node != NodeName(c.Node) {
+		return &KeyError{"node", fmt.Errorf("%q: must be one token of a NATS subject, without blanks or . * >", c.Node)}
+	}
+	for key, set := range map[string]bool{
+		"cluster_listen": c.ClusterListen != "", "routes": len(c.Routes) > 0, "cluster_name": c.ClusterName != "",
+		"cluster_password": c.ClusterPassword != "", "url": c.URL != "", "credentials": c.Credentials != "",
+	} {
+		if set {
+			return &KeyError{key, errors.New("not supported yet: this version runs on one node, with its own bus")}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// Package bus is the one way by which tickerd's parts talk: an embedded NATS
+// server, connections to it that cost no socket, and every subject with its
+// payload. No other package imports NATS.
+//
+//	ticker.prices        the tick, byte for byte the client's "ticker" message   feed → gateways
+//	ticker.status        Status                                                  feed → gateways
+//	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
+//	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it
+//	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it
+//	gateway.<node>.<id>  Answer; this is a connection's address                  handler → gateway
+//	auth.exchange        ExchangeRequest, answered with ExchangeResult           gateway → auth
+//	auth.revoked         Revocation                                              auth → gateways
+//	auth.revocations     empty, answered with []Revocation                       gateway → auth, at its start
+//	auth.keys.<verb>     see package auth                                        command line → auth
+//
+// Payloads are JSON, so that `nats sub 'ticker.>'` is a debugger. Times are unix
+// seconds unless the name says _ms.
+//
+// # Who may do what
+//
+// A client of the NATS port that gives no credentials may subscribe to ticker.>
+// and do nothing else. The user "operator" may do everything; its password is
+// Config.OperatorPassword.
+//
+// # The connection's address
+//
+// A gateway has one subscription, gateway.<node>.*, and gives it as the reply of
+// every join and message. Where nobody is there to take one, the server answers
+// at once at the same address with "no responders" ([NoResponders]): the
+// gateway then knows that the handler is gone, without a time-out.
+package bus

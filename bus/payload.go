@@ -1,0 +1,103 @@
+package bus
+
+import "encoding/json"
+
+// Join announces a connection: conn.<id>.join.
+type Join struct {
+	ConnID     string   `json:"conn_id"`
+	UserID     string   `json:"user_id"` // the actor: "user:demo"
+	Role       string   `json:"role"`
+	Policies   []string `json:"policies"`
+	Allowed    []string `json:"allowed,omitempty"` // the patterns that the key is limited to; none: no limit
+	RemoteAddr string   `json:"remote_addr"`
+	Node       string   `json:"node"`
+	AuthTime   int64    `json:"auth_time"`  // when the token was made
+	ExpiresAt  int64    `json:"expires_at"` // when it ends
+	Symbols    []string `json:"symbols"`    // what the client wishes for; after a handler's death, what it held
+	IntervalMS int64    `json:"interval_ms"`
+	Since      *uint64  `json:"since,omitempty"`  // the client asks to resume after this seq
+	Rejoin     bool     `json:"rejoin,omitempty"` // the client has had its welcome from a handler that is gone
+}
+
+// Leave is the end of a connection: conn.<id>.leave.
+type Leave struct {
+	ConnID      string `json:"conn_id"`
+	UserID      string `json:"user_id"`
+	Reason      string `json:"reason"`
+	Code        int    `json:"code"` // RFC 6455; 1005 and 1006 where no frame said one
+	ConnectedMS int64  `json:"connected_ms"`
+	MessagesIn  int64  `json:"messages_in"`
+	MessagesOut int64  `json:"messages_out"`
+}
+
+// Answer goes to a connection's address. Every part is optional; they take
+// effect in the order of the fields. The first answer to a join claims the
+// connection, and its Subscribe is what is subscribed.
+type Answer struct {
+	// Payload is sent as one text frame; a JSON string stands for its text.
+	Payload json.RawMessage `json:"payload,omitempty"`
+	// Subscribe adds rules; even when empty, a snapshot follows.
+	Subscribe []string `json:"subscribe,omitzero"`
+	// Unsubscribe adds exclusions, or drops the rules that it undoes.
+	Unsubscribe []string `json:"unsubscribe,omitempty"`
+	// IntervalMS replaces the interval.
+	IntervalMS *int64 `json:"interval_ms,omitempty"`
+	// ExpiresAt moves the end of the connection: its client has shown a newer token.
+	ExpiresAt int64 `json:"expires_at,omitempty"`
+	// TokenID names that token, so that its revocation finds the connection.
+	TokenID string `json:"token_id,omitempty"`
+	KeyID   string `json:"key_id,omitempty"`
+	Close   *Close `json:"close,omitempty"`
+}
+
+// Close ends a connection with a close frame.
+type Close struct {
+	Code   int    `json:"code"`
+	Reason string `json:"reason"`
+}
+
+// The states of a source or symbol.
+const (
+	Live  = "live"
+	Stale = "stale"
+	Down  = "down"
+)
+
+// Status tells that Symbols of Source are now Live, Stale or Down:
+// ticker.status, and byte for byte the client's "status" message.
+type Status struct {
+	Type    string   `json:"type"` // "status"
+	Source  string   `json:"source"`
+	State   string   `json:"state"`
+	Symbols []string `json:"symbols"`
+}
+
+// ExchangeRequest asks who holds an API key. The key itself never travels.
+type ExchangeRequest struct {
+	KeyHash string `json:"key_hash"` // SHA-256, hexadecimal
+}
+
+// ExchangeResult is the actor behind a key, or why there is none.
+type ExchangeResult struct {
+	Error     string   `json:"error,omitempty"` // ExchangeInvalid or ExchangeUnavailable
+	KeyID     string   `json:"key_id,omitempty"`
+	UserID    string   `json:"user_id,omitempty"` // "demo"
+	Role      string   `json:"role,omitempty"`
+	Policies  []string `json:"policies,omitempty"`
+	Allowed   []string `json:"allowed,omitempty"`
+	ExpiresAt int64    `json:"expires_at,omitempty"` // when the key ends; 0: never
+}
+
+// What ExchangeResult.Error says.
+const (
+	ExchangeInvalid     = "invalid"     // unknown, revoked or expired
+	ExchangeUnavailable = "unavailable" // the store cannot answer
+)
+
+// Revocation says what counts no more; one of its fields is set.
+type Revocation struct {
+	TokenID string `json:"token_id,omitempty"`
+	UserID  string `json:"user_id,omitempty"` // "demo": every token made so far
+	KeyID   string `json:"key_id,omitempty"`
+	At      int64  `json:"at,omitempty"` // when; 0: now
+}

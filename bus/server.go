@@ -1,0 +1,156 @@
+package bus
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Users of the bus. A client without credentials is the observer.
+const (
+	userInternal = "tickerd"
+	userOperator = "operator"
+	userObserver = "observer"
+)
+
+// startTimeout bounds the wait for the embedded server; it takes some 10 ms, and
+// longer only when a large store is recovered.
+const startTimeout = time.Minute
+
+// Server is the embedded NATS server. Start makes one, Close ends it.
+type Server struct {
+	nats     *server.Server
+	log      *slog.Logger
+	node     string
+	internal string // password of the parts in this process
+	local    net.Listener
+	done     chan struct{} // closed when serveLocal has returned; nil without local
+}
+
+// Start starts the server with its store in the directory store, and returns
+// when it takes connections.
+func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Server, error) {
+	opts, err := options(cfg, store)
+	if err != nil {
+		return nil, fmt.Errorf("start bus: %w", err)
+	}
+	s := &Server{log: log, node: cfg.Node, internal: rand.Text()}
+	opts.Users = users(s.internal, cfg.OperatorPassword)
+	s.nats, err = server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("start bus: %w", err)
+	}
+	fatal := make(chan error, 1)
+	s.nats.SetLoggerV2(natsLog{log, fatal}, log.Enabled(ctx, slog.LevelDebug), false, false)
+	s.nats.Start()
+	if err := s.ready(ctx, fatal); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("start bus: %w", err)
+	}
+	return s, nil
+}
+
+func options(cfg Config, store string) (*server.Options, error) {
+	opts := &server.Options{
+		ServerName:             cfg.Node,
+		NoSigs:                 true,
+		NoSystemAccount:        true,
+		NoAuthUser:             userObserver,
+		DontListen:             cfg.Listen == "",
+		JetStream:              true,
+		StoreDir:               store,
+		SyncAlways:             true,
+		DisableJetStreamBanner: true,
+	}
+	if cfg.Listen != "" {
+		host, port, err := net.SplitHostPort(cfg.Listen)
+		if err != nil {
+			return nil, err
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("port %q of %q is not a number up to 65535", port, cfg.Listen)
+		}
+		opts.Host, opts.Port = host, int(n)
+		if n == 0 {
+			opts.Port = server.RANDOM_PORT
+		}
+	}
+	return opts, nil
+}
+
+// users are who may connect. No subject but ticker.> is open to whom nobody
+// knows, and nothing of theirs is ever routed.
+func users(internal, operator string) []*server.User {
+	nothing := &server.SubjectPermission{Deny: []string{">"}}
+	list := []*server.User{
+		{Username: userInternal, Password: internal},
+		{Username: userObserver, Permissions: &server.Permissions{
+			Publish:   nothing,
+			Subscribe: &server.SubjectPermission{Allow: []string{"ticker.>"}},
+		}},
+	}
+	if operator != "" {
+		list = append(list, &server.User{Username: userOperator, Password: operator})
+	}
+	return list
+}
+
+// ready waits until the server takes connections or has said why it does not.
+func (s *Server) ready(ctx context.Context, fatal <-chan error) error {
+	ready := make(chan bool, 1)
+	go func() { ready <- s.nats.ReadyForConnections(startTimeout) }()
+	select {
+	case err := <-fatal:
+		s.nats.Shutdown() // lets the goroutine go
+		<-ready
+		return err
+	case <-ctx.Done():
+		s.nats.Shutdown()
+		<-ready
+		return ctx.Err()
+	case ok := <-ready:
+		if ok {
+			return nil
+		}
+	}
+	select {
+	case err := <-fatal:
+		return err
+	default:
+		return fmt.Errorf("not ready after %v", startTimeout)
+	}
+}
+
+// Node is this node's name.
+func (s *Server) Node() string { return s.node }
+
+// Addr is where NATS clients connect, nil when nowhere.
+func (s *Server) Addr() net.Addr { return s.nats.Addr() }
+
+// Connect gives one of our own parts a connection in process: without a socket,
+// and allowed everything. The name shows in NATS's own tools.
+func (s *Server) Connect(name string) (*Conn, error) {
+	return connect(s.log, name, nats.InProcessServer(s.nats), nats.UserInfo(userInternal, s.internal))
+}
+
+// Close ends the server and every connection to it.
+func (s *Server) Close() {
+	if s.local != nil {
+		if err := s.local.Close(); err != nil {
+			s.log.Warn("close local bus socket", "err", err)
+		}
+	}
+	s.nats.Shutdown()
+	s.nats.WaitForShutdown()
+	if s.local != nil {
+		<-s.done
+	}
+}

@@ -1,0 +1,78 @@
+package bus
+
+import "strings"
+
+// Subjects. A subject that names a connection or a node is made by a function.
+const (
+	Prices      = "ticker.prices"
+	StatusNews  = "ticker.status"
+	Exchange    = "auth.exchange"
+	Revoked     = "auth.revoked"
+	Revocations = "auth.revocations"
+
+	// Joins is what every handler subscribes to, in the queue group Handlers.
+	Joins    = "conn.*.join"
+	Handlers = "handlers"
+)
+
+// Headers of a tick: who publishes, and the term of its lease. A gateway drops
+// a tick of an older term than it has seen.
+const (
+	HeaderNode = "Tickerd-Node"
+	HeaderTerm = "Tickerd-Term"
+)
+
+// The last token of a connection's subject.
+const (
+	verbJoin    = "join"
+	verbMessage = "message"
+	verbLeave   = "leave"
+)
+
+// JoinOf is conn.<id>.join.
+func JoinOf(id string) string { return "conn." + id + "." + verbJoin }
+
+// MessageOf is conn.<id>.message.
+func MessageOf(id string) string { return "conn." + id + "." + verbMessage }
+
+// LeaveOf is conn.<id>.leave.
+func LeaveOf(id string) string { return "conn." + id + "." + verbLeave }
+
+// AllOf is conn.<id>.*, what the handler that holds the connection listens to.
+func AllOf(id string) string { return "conn." + id + ".*" }
+
+// IsJoin, IsMessage and IsLeave tell which of a connection's subjects s is.
+func IsJoin(s string) bool    { return strings.HasSuffix(s, "."+verbJoin) }
+func IsMessage(s string) bool { return strings.HasSuffix(s, "."+verbMessage) }
+func IsLeave(s string) bool   { return strings.HasSuffix(s, "."+verbLeave) }
+
+// ConnID is the id in conn.<id>.<verb>, empty for another subject.
+func ConnID(subject string) string {
+	rest, ok := strings.CutPrefix(subject, "conn.")
+	if !ok {
+		return ""
+	}
+	id, _, _ := strings.Cut(rest, ".")
+	return id
+}
+
+// Address is gateway.<node>.<id>, where the connection id on node is answered.
+// The address of "*" is all of a node's.
+func Address(node, id string) string { return "gateway." + node + "." + id }
+
+// AddressID is the id in gateway.<node>.<id>.
+func AddressID(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }
+
+// NodeName makes a host name safe as one token of a subject.
+func NodeName(host string) string {
+	safe := strings.Map(func(r rune) rune {
+		if r <= ' ' || strings.ContainsRune(".*>\u007f", r) {
+			return '-'
+		}
+		return r
+	}, host)
+	if safe == "" {
+		return "node"
+	}
+	return safe
+}
