@@ -42,12 +42,20 @@ type Answer struct {
 	Unsubscribe []string `json:"unsubscribe,omitempty"`
 	// IntervalMS replaces the interval.
 	IntervalMS *int64 `json:"interval_ms,omitempty"`
-	// ExpiresAt moves the end of the connection: its client has shown a newer token.
-	ExpiresAt int64 `json:"expires_at,omitempty"`
-	// TokenID names that token, so that its revocation finds the connection.
-	TokenID string `json:"token_id,omitempty"`
-	KeyID   string `json:"key_id,omitempty"`
-	Close   *Close `json:"close,omitempty"`
+	// Renewal replaces the token that the connection stands on by a newer one.
+	Renewal *Renewal `json:"renewal,omitempty"`
+	Close   *Close   `json:"close,omitempty"`
+}
+
+// Renewal is what a newer token of the same user says.
+type Renewal struct {
+	TokenID   string   `json:"token_id"`
+	KeyID     string   `json:"key_id"`
+	Role      string   `json:"role"`
+	Policies  []string `json:"policies"`
+	Allowed   []string `json:"allowed,omitempty"`
+	IssuedAt  int64    `json:"issued_at"`
+	ExpiresAt int64    `json:"expires_at"`
 }
 
 // Close ends a connection with a close frame.
