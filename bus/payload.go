@@ -15,8 +15,8 @@ type Join struct {
 	ExpiresAt  int64    `json:"expires_at"` // when it ends
 	Symbols    []string `json:"symbols"`    // what the client wishes for; after a handler's death, what it held
 	IntervalMS int64    `json:"interval_ms"`
-	Since      *uint64  `json:"since,omitempty"`  // the client asks to resume after this seq
-	Rejoin     bool     `json:"rejoin,omitempty"` // the client has had its welcome from a handler that is gone
+	Resumed    *bool    `json:"resumed,omitempty"` // set where the client asks to resume: whether it can be
+	Rejoin     bool     `json:"rejoin,omitempty"`  // the client has had its welcome, from a handler that is gone
 }
 
 // Leave is the end of a connection: conn.<id>.leave.
