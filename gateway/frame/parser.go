@@ -10,9 +10,9 @@ import (
 // messages and control frames in them. The zero value is ready, and takes only
 // empty messages.
 //
-// Between two messages a Parser holds no memory but itself. Within one it holds
-// what has arrived of it, never what a header merely announces; a client that
-// sends a byte now and then, or stops, ties up little more than it has sent.
+// Between two messages a Parser holds no memory but itself. Within one it makes
+// room for what has arrived, not for what a header announces: a client that
+// sends a byte now and then, or stops, ties up 160 bytes and twice what it sent.
 //
 // A Parser must not be copied after the first use, nor used by two goroutines
 // at once.
@@ -31,10 +31,10 @@ type Parser struct {
 // payload of a frame that lies wholly within p is that part of p. On must not
 // call Feed.
 //
-// An error is final: it is an [*Error] as soon as the bytes allow no other
-// verdict, or what on returned, unchanged. Whatever is fed afterwards is
-// ignored and gives the same error. After a close frame, too, everything is
-// ignored, but without an error.
+// An error is final: it is an [*Error], which does not wait for the rest of a
+// header or of a text that cannot be good any more, or what on returned,
+// unchanged. Whatever is fed afterwards is ignored and gives the same error.
+// After a close frame, too, everything is ignored, but without an error.
 func (r *Parser) Feed(p []byte, on func(op ws.OpCode, payload []byte) error) error {
 	var fresh pending // reaches the heap only if p ends within a message
 	s := r.pending

@@ -12,6 +12,12 @@ func AppendText(dst, payload []byte) []byte {
 	return append(appendHeader(dst, ws.OpText, len(payload)), payload...)
 }
 
+// AppendTextHeader appends what stands before a text message of length bytes, for
+// who puts the message together himself.
+func AppendTextHeader(dst []byte, length int) []byte {
+	return appendHeader(dst, ws.OpText, length)
+}
+
 // AppendPing appends a ping. What exceeds 125 bytes of payload is cut off.
 func AppendPing(dst, payload []byte) []byte {
 	return appendControl(dst, ws.OpPing, payload)

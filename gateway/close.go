@@ -1,0 +1,33 @@
+package gateway
+
+import "github.com/gobwas/ws"
+
+// The close codes tell the client what to do: 4000 to 4499, reconnect; 4500 to
+// 4999, do not.
+const (
+	closeGoingAway   = ws.StatusGoingAway    // 1001: reconnect, at once after a drain
+	closeNoHandler   = ws.StatusCode(1013)   // no handler could take the connection: reconnect with backoff
+	closeExpired     = ws.StatusCode(4001)   // get a token, reconnect
+	closeFlood       = ws.StatusCode(4003)   // too many messages: reconnect with backoff
+	closePingTimeout = ws.StatusCode(4004)   // reconnect
+	closeRevoked     = ws.StatusCode(4500)   // token or key revoked
+	closeNoStatus    = ws.StatusNoStatusRcvd // 1005: the client's close frame had no code
+	closeAbnormal    = ws.StatusAbnormalClosure
+)
+
+// An ending is how a connection ends: what its close frame and its leave say.
+type ending struct {
+	code   ws.StatusCode
+	reason string
+}
+
+var (
+	endDrained     = ending{closeGoingAway, "node is going away"}
+	endNoHandler   = ending{closeNoHandler, "no handler could take the connection"}
+	endExpired     = ending{closeExpired, "token expired"}
+	endFlood       = ending{closeFlood, "too many messages"}
+	endPingTimeout = ending{closePingTimeout, "ping timeout"}
+	endRevoked     = ending{closeRevoked, "token or key revoked"}
+	endLost        = ending{closeAbnormal, "connection lost"}
+	endDead        = ending{closeAbnormal, "client does not read"}
+)

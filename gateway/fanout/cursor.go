@@ -1,0 +1,106 @@
+package fanout
+
+import "tickerd/gateway/frame"
+
+// A Cursor is one connection's place in the stream of its view. Its zero value
+// with a hub is subscribed to nothing. It belongs to one goroutine.
+type Cursor struct {
+	hub    *Hub
+	stream *stream
+	off    int64
+
+	// upTo is the seq that the snapshot brought, until the first frame after it:
+	// a stream with an interval may still have to send what the snapshot held.
+	upTo uint64
+}
+
+// NewCursor gives a cursor on nothing.
+func NewCursor(h *Hub) Cursor { return Cursor{hub: h} }
+
+// Subscribe puts the cursor on v, at a snapshot, which it appends to dst.
+func (c *Cursor) Subscribe(v View, dst []byte) (frames []byte) {
+	c.move(v)
+	return c.Snapshot(dst)
+}
+
+// Snapshot appends a frame with every price of the view, and goes on from there.
+func (c *Cursor) Snapshot(dst []byte) (frames []byte) {
+	frames, c.upTo, c.off = c.hub.snapshot(c.stream, dst)
+	return frames
+}
+
+// Resume puts the cursor on v, behind seq. It appends the ticks that came since,
+// or where they are no longer kept a snapshot.
+func (c *Cursor) Resume(v View, seq uint64, dst []byte) (frames []byte) {
+	c.move(v)
+	frames, off, kept := c.hub.follow(c.stream, seq, dst)
+	if !kept {
+		return c.Snapshot(dst)
+	}
+	c.off, c.upTo = off, 0
+	return frames
+}
+
+// Switch puts the cursor on v, at the tick where it is now, so that nothing that
+// both views see is left out or comes twice.
+func (c *Cursor) Switch(v View, dst []byte) (frames []byte) {
+	if c.stream == nil || c.stream.key.interval > 0 {
+		return c.Subscribe(v, dst)
+	}
+	return c.Resume(v, max(c.upTo, c.hub.had(c.stream, c.off)), dst)
+}
+
+// move changes the stream.
+func (c *Cursor) move(v View) {
+	s := c.hub.stream(v)
+	c.Close()
+	c.stream = s
+}
+
+// Close gives the stream back. The cursor is on nothing then.
+func (c *Cursor) Close() {
+	if c.stream != nil {
+		c.hub.release(c.stream)
+		c.stream = nil
+	}
+}
+
+// Next gives the frames that the connection has not had, count of them: as many
+// as fit into most bytes, and one at least, or none when there is nothing new.
+// They are shared and never change. Having written them, go on with Advance.
+//
+// It reports false when the cursor has fallen so far behind that they are no
+// longer kept: the connection goes on with Snapshot.
+func (c *Cursor) Next(most int) (frames []byte, count int, kept bool) {
+	if c.stream == nil {
+		return nil, 0, true
+	}
+	b, kept := c.stream.read(c.off)
+	if len(b) > 0 && c.upTo > 0 {
+		c.off, c.upTo = c.hub.past(c.stream, c.off, c.upTo), 0
+		b, kept = c.stream.read(c.off)
+	}
+	end := 0
+	for end < len(b) {
+		n, ok := frame.Len(b[end:])
+		if !ok || count > 0 && end+n > most {
+			break
+		}
+		end += n
+		count++
+	}
+	return b[:end], count, kept
+}
+
+// Advance moves the cursor over n bytes that Next gave.
+func (c *Cursor) Advance(n int) { c.off += int64(n) }
+
+// Changed gives a channel that is closed when there is more to read; nil, which
+// blocks forever, when the cursor is on nothing. Ask for it before Next says that
+// there is nothing.
+func (c *Cursor) Changed() <-chan struct{} {
+	if c.stream == nil {
+		return nil
+	}
+	return *c.stream.changed.Load()
+}

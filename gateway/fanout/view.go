@@ -1,0 +1,52 @@
+package fanout
+
+import (
+	"time"
+
+	"tickerd/ticker"
+)
+
+// A View is what a connection sees. Connections with an equal Key and Interval
+// share a stream.
+type View struct {
+	Key      string                   // equal for views whose Sees is equal
+	Sees     func(ticker.Symbol) bool // which symbols; asked once for each
+	Interval time.Duration            // at most one update in this time; 0: every tick
+}
+
+const (
+	// slotWidth is the distance of phases, maxPhases their number at most.
+	slotWidth = 10 * time.Millisecond
+	maxPhases = 32
+)
+
+// streamKey is what a stream is shared by.
+type streamKey struct {
+	view     string
+	interval time.Duration
+	phase    int
+}
+
+// phase spreads the streams of one interval over it: a connection that comes at
+// elapsed (since the hub's start) gets its updates at the same place of each
+// interval, the first one nearly a whole interval from now.
+func phase(interval, elapsed time.Duration) int {
+	if interval == 0 {
+		return 0
+	}
+	return int(elapsed % interval / slot(interval))
+}
+
+func slot(interval time.Duration) time.Duration {
+	phases := min(max(interval/slotWidth, 1), maxPhases)
+	return (interval + phases - 1) / phases
+}
+
+// next is the first end of the key's interval after elapsed.
+func (k streamKey) next(elapsed time.Duration) time.Duration {
+	at := elapsed - elapsed%k.interval + time.Duration(k.phase)*slot(k.interval)
+	if at <= elapsed {
+		at += k.interval
+	}
+	return at
+}

@@ -1,0 +1,363 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"tickerd/auth"
+	"tickerd/bus"
+	"tickerd/gateway/fanout"
+	"tickerd/gateway/frame"
+	"tickerd/ticker"
+)
+
+// Parts are what a gateway is made of besides its settings.
+type Parts struct {
+	Bus      *bus.Conn
+	Node     string
+	Verifier *auth.Verifier
+	Policies *auth.Policies
+	Limiter  *auth.Limiter
+	Symbols  []ticker.Symbol // those that exist before their first price
+	Page     http.Handler    // what answers at /
+	Checks   []Check         // what /readyz asks for, besides the gateway itself
+	Log      *slog.Logger
+}
+
+// A Check is one part that must be ready before the node is.
+type Check struct {
+	Name  string
+	Ready func(context.Context) error
+}
+
+// A Gateway lets clients in and sends them what they may see. Make one with New,
+// bind it with Listen, and let it live with Run.
+type Gateway struct {
+	cfg         Config
+	server      ServerConfig
+	node        string
+	bus         *bus.Conn
+	verifier    *auth.Verifier
+	policies    *auth.Policies
+	limiter     *auth.Limiter
+	symbols     []ticker.Symbol
+	origins     []string
+	proxies     []netip.Prefix
+	checks      []Check
+	log         *slog.Logger
+	rateLimited []byte // a frame
+	hub         *fanout.Hub
+	places      *places
+	metrics     *metrics
+	handler     http.Handler
+
+	listener net.Listener
+	http     *http.Server
+	plain    *handover // connections that are for net/http
+
+	serving sync.WaitGroup // every connection, from accept to end
+
+	mu       sync.Mutex
+	conns    map[string]*conn
+	greeting map[net.Conn]struct{} // accepted, and its request not read yet
+	draining bool
+	drainEnd time.Time
+	empty    chan struct{} // closed when draining and conns is empty
+}
+
+// New makes a gateway.
+func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
+	proxies, err := parseProxies(server.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
+	g := &Gateway{
+		cfg:      cfg,
+		server:   server,
+		node:     p.Node,
+		bus:      p.Bus,
+		verifier: p.Verifier,
+		policies: p.Policies,
+		limiter:  p.Limiter,
+		symbols:  p.Symbols,
+		origins:  server.AllowedOrigins,
+		proxies:  proxies,
+		checks:   p.Checks,
+		log:      p.Log,
+		rateLimited: frame.AppendText(nil, fmt.Appendf(nil,
+			`{"type":"error","code":"rate_limited","message":"more than %d messages a second"}`, cfg.MessageRate)),
+		hub:      fanout.NewHub(),
+		places:   newPlaces(cfg),
+		conns:    map[string]*conn{},
+		greeting: map[net.Conn]struct{}{},
+		empty:    make(chan struct{}),
+	}
+	g.metrics = newMetrics(g)
+	g.handler = g.routes(p.Page)
+	return g, nil
+}
+
+// Listen binds the address; Addr tells which it became.
+func (g *Gateway) Listen(ctx context.Context) error {
+	l, err := listen(ctx, g.server.Listen, g.server.ReusePort)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if g.server.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(g.server.TLSCert, g.server.TLSKey)
+		if err != nil {
+			l.Close()
+			return fmt.Errorf("load TLS certificate: %w", err)
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	g.listener = l
+	g.plain = newHandover(l.Addr())
+	return nil
+}
+
+// Addr is where the gateway listens.
+func (g *Gateway) Addr() net.Addr { return g.listener.Addr() }
+
+// Run serves until ctx ends, then drains: each client is told when to come back
+// elsewhere, and sent away at that time. It returns when everything has ended,
+// or with an error when it could not begin or was cut off from the network.
+func (g *Gateway) Run(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer cancel()
+
+	stop, err := g.subscribe(inner)
+	if err != nil {
+		g.listener.Close()
+		return err
+	}
+	defer stop()
+	parts.Go(func() { _ = g.hub.Run(inner) })
+
+	g.http = &http.Server{
+		Handler:           g.handler,
+		ReadHeaderTimeout: headTimeout,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHead,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	parts.Go(func() { _ = g.http.Serve(g.plain) }) // ends with ErrServerClosed
+	failed := make(chan error, 1)
+	parts.Go(func() { failed <- g.accept() })
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		g.drain()
+	}
+	g.shut()
+	if err := g.bus.Flush(inner); err != nil {
+		g.log.Warn("last leaves", "err", err)
+	}
+	return err
+}
+
+// subscribe listens to what the gateway needs from the bus.
+func (g *Gateway) subscribe(ctx context.Context) (stop func(), err error) {
+	var subs []*bus.Subscription
+	stop = func() {
+		for _, s := range subs {
+			_ = s.Unsubscribe() // fails only where the bus is gone already
+		}
+	}
+	for subject, take := range map[string]func(*bus.Msg){
+		bus.Address(g.node, "*"): g.onAnswer,
+		bus.Prices:               g.onTick,
+		bus.StatusNews:           g.onStatus,
+	} {
+		s, err := g.bus.Subscribe(subject, take)
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		subs = append(subs, s)
+	}
+	if err := g.bus.Flush(ctx); err != nil {
+		stop()
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	return stop, nil
+}
+
+func (g *Gateway) onAnswer(m *bus.Msg) {
+	g.mu.Lock()
+	c := g.conns[bus.AddressID(m.Subject)]
+	g.mu.Unlock()
+	if c != nil {
+		c.receive(m)
+	}
+}
+
+func (g *Gateway) onTick(m *bus.Msg) {
+	var term uint64
+	if s := m.Header.Get(bus.HeaderTerm); s != "" {
+		var err error
+		if term, err = strconv.ParseUint(s, 10, 64); err != nil {
+			g.log.Warn("tick dropped", "err", err)
+			return
+		}
+	}
+	err := g.hub.Tick(m.Data, term)
+	switch {
+	case err == nil:
+		g.metrics.ticks.Inc()
+	case errors.Is(err, fanout.ErrOldTerm):
+		g.log.Debug("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode))
+	default:
+		g.log.Warn("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode))
+	}
+}
+
+func (g *Gateway) onStatus(m *bus.Msg) {
+	if err := g.hub.Status(m.Data); err != nil {
+		g.log.Warn("status dropped", "err", err)
+	}
+}
+
+// Revoked closes the connections that stand on what was revoked; the verifier
+// knows it already.
+func (g *Gateway) Revoked(bus.Revocation) {
+	for _, c := range g.all() {
+		if c.stands(g.verifier.Revoked) {
+			c.finish(endRevoked)
+		}
+	}
+}
+
+// all is every connection now.
+func (g *Gateway) all() []*conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := make([]*conn, 0, len(g.conns))
+	for _, c := range g.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// open runs a connection that was admitted and upgraded, until it has ended.
+func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
+	c := &conn{
+		gw:      g,
+		id:      bus.NewID(),
+		sock:    sock,
+		actor:   a.token.Actor(),
+		wish:    a.wish,
+		visitor: a.visitor,
+		started: time.Now(),
+		wake:    make(chan struct{}, 1),
+		gone:    make(chan struct{}),
+		parser:  frame.Parser{MaxMessage: maxMessage},
+		cursor:  fanout.NewCursor(g.hub),
+		token:   a.token,
+		scope:   a.scope,
+		rules:   a.wish.symbols,
+	}
+	c.room.L = &c.mu
+	c.interval = a.wish.interval
+	c.resumes = a.wish.since != nil && a.wish.interval == 0 && g.hub.CanResume(*a.wish.since)
+	g.add(c)
+	defer g.remove(c)
+	c.serve(early)
+}
+
+// add makes a connection known, so that answers, revocations and the drain find
+// it.
+func (g *Gateway) add(c *conn) {
+	g.mu.Lock()
+	g.conns[c.id] = c
+	draining, end := g.draining, g.drainEnd
+	g.mu.Unlock()
+	g.metrics.opened.Inc()
+	if draining {
+		c.drain(end)
+	}
+	if g.verifier.Revoked(c.visitor.token) { // since it was admitted
+		c.finish(endRevoked)
+	}
+	c.join()
+}
+
+func (g *Gateway) remove(c *conn) {
+	g.metrics.closed.WithLabelValues(strconv.Itoa(int(c.ending.code))).Inc()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c.id)
+	if g.draining && len(g.conns) == 0 {
+		close(g.empty)
+	}
+}
+
+func (g *Gateway) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
+// drain sends every connection away, each at its own time within DrainSpread,
+// and waits until they are gone, DrainTimeout at most.
+func (g *Gateway) drain() {
+	g.mu.Lock()
+	now := time.Now()
+	g.draining, g.drainEnd = true, now.Add(g.server.DrainSpread)
+	conns := make([]*conn, 0, len(g.conns))
+	for _, c := range g.conns {
+		conns = append(conns, c)
+	}
+	if len(conns) == 0 {
+		close(g.empty)
+	}
+	g.mu.Unlock()
+	g.log.Info("draining", "connections", len(conns), "spread", g.server.DrainSpread)
+	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+	for i, c := range conns {
+		c.drain(now.Add(g.server.DrainSpread * time.Duration(i+1) / time.Duration(len(conns))))
+	}
+	timeout := time.NewTimer(g.server.DrainTimeout)
+	defer timeout.Stop()
+	select {
+	case <-g.empty:
+	case <-timeout.C:
+		g.log.Warn("drain timeout", "connections", len(g.all()))
+	}
+}
+
+// shut ends what is left: the listener, requests in progress, connections.
+func (g *Gateway) shut() {
+	g.listener.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := g.http.Shutdown(ctx); err != nil {
+		g.http.Close()
+	}
+	g.mu.Lock()
+	for sock := range g.greeting {
+		sock.Close()
+	}
+	g.mu.Unlock()
+	for _, c := range g.all() {
+		c.finish(endDrained)
+		_ = c.sock.SetReadDeadline(time.Now().Add(endTimeout))
+	}
+	g.serving.Wait()
+}

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/cors"
+)
+
+// routes is everything that is asked by HTTP.
+func (g *Gateway) routes(page http.Handler) http.Handler {
+	open := cors.New(cors.Options{
+		AllowedOrigins:   g.origins,
+		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders:   []string{"*"},
+		AllowCredentials: !slices.Contains(g.origins, anyOrigin),
+		MaxAge:           600,
+	})
+	mux := http.NewServeMux()
+	api := func(pattern string, methods string, h http.HandlerFunc) {
+		mux.Handle(pattern, open.Handler(only(methods, h)))
+	}
+	api("/auth/token", http.MethodPost, g.postToken)
+	api("/api/v1/prices", "GET, HEAD", g.getPrices)
+	api("/api/v1/prices/{symbol}", "GET, HEAD", g.getPrice)
+	mux.Handle("/healthz", only("GET, HEAD", g.getHealth))
+	mux.Handle("/readyz", only("GET, HEAD", g.getReady))
+	mux.HandleFunc(routeWebSocket, g.upgradeHTTP)
+	for _, prefix := range []string{"/api/", "/auth/", "/ws/"} {
+		mux.HandleFunc(prefix, notFound)
+	}
+	mux.Handle("/", page)
+	return mux
+}
+
+// only refuses all but the methods, a list as of the header Allow.
+func only(methods string, h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hasToken(methods, r.Method) {
+			w.Header().Set("Allow", methods)
+			writeError(w, http.StatusMethodNotAllowed, refuseMethod.reason)
+			return
+		}
+		h(w, r)
+	})
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	writeError(w, refuseNotFound.status, refuseNotFound.reason)
+}
+
+func (g *Gateway) getHealth(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readyTimeout bounds all checks of one /readyz together.
+const readyTimeout = 2 * time.Second
+
+// getReady names each part that is not ready.
+func (g *Gateway) getReady(w http.ResponseWriter, r *http.Request) {
+	if g.isDraining() {
+		writeError(w, http.StatusServiceUnavailable, refuseDraining.reason)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	failing := map[string]string{}
+	var names []string
+	for _, check := range g.checks {
+		if err := check.Ready(ctx); err != nil {
+			names = append(names, check.Name)
+			failing[check.Name] = err.Error()
+		}
+	}
+	if names == nil {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+		return
+	}
+	writeJSON(w, http.StatusServiceUnavailable, struct {
+		Status  string            `json:"status"`
+		Error   string            `json:"error"`
+		Failing map[string]string `json:"failing"`
+	}{"unavailable", "not ready: " + strings.Join(names, ", "), failing})
+}
+
+func writeError(w http.ResponseWriter, status int, reason string) {
+	write(w, status, errorBody(reason))
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, errorBody(refuseInternal.reason)
+	}
+	write(w, status, body)
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client that is gone does not need it
+}

@@ -1,0 +1,335 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"tickerd/bus"
+	"tickerd/gateway/fanout"
+	"tickerd/gateway/frame"
+	"tickerd/ticker"
+)
+
+// A connection's life on the bus. It is announced by a join, which a handler
+// claims with its first answer. What the client sends until then is held back.
+// Should nobody hold the connection any more, the next message comes back with
+// "no responders": then it is announced anew, and what was lost is sent again.
+// A leave ends it, once, and not before the join was answered, so that no
+// handler is left holding what is gone.
+type life struct {
+	state  state
+	joined time.Time // when it was announced last
+
+	refused bool      // nobody took the join; it is sent again
+	retryAt time.Time // then
+
+	held [][]byte // messages that wait for a handler
+	sent []sent   // those whose loss may yet be told
+	lost int      // how many of the last sent came back
+}
+
+type state int
+
+const (
+	joining state = iota // no handler has it yet
+	claimed              // one has
+	gone                 // its leave is published
+)
+
+// sent is a message on its way to the handler.
+type sent struct {
+	at      time.Time
+	message []byte
+}
+
+const (
+	// joinPause is the time between two announcements that nobody takes.
+	joinPause = 250 * time.Millisecond
+
+	// lossTimeout is how long the loss of a message may take to be told. The
+	// server tells it at once.
+	lossTimeout = 5 * time.Second
+)
+
+// join announces the connection for the first time.
+func (c *conn) join() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life.joined = time.Now()
+	c.joinLocked()
+}
+
+// joinLocked announces the connection.
+func (c *conn) joinLocked() {
+	c.life.refused = false
+	join := bus.Join{
+		ConnID:     c.id,
+		UserID:     c.actor,
+		Role:       c.token.Role,
+		Policies:   c.token.Policies,
+		Allowed:    c.token.Allowed,
+		RemoteAddr: c.visitor.addr.String(),
+		Node:       c.gw.node,
+		AuthTime:   c.token.IssuedAt.Unix(),
+		ExpiresAt:  c.token.ExpiresAt.Unix(),
+		Symbols:    c.rules,
+		IntervalMS: c.interval.Milliseconds(),
+		Rejoin:     c.welcomed,
+	}
+	if !c.welcomed && c.wish.since != nil {
+		join.Resumed = &c.resumes
+	}
+	c.publish(bus.JoinOf(c.id), join)
+}
+
+// publish puts something on the bus that is answered at the connection's address.
+func (c *conn) publish(subject string, v any) {
+	if err := c.gw.bus.AskJSON(subject, c.address(), v); err != nil {
+		c.gw.log.Error("publish", "subject", subject, "err", err)
+	}
+}
+
+func (c *conn) address() string { return bus.Address(c.gw.node, c.id) }
+
+// forward passes a client's message to the handler.
+func (c *conn) forward(message []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending != nil {
+		return
+	}
+	message = bytes.Clone(message)
+	if c.life.state == joining {
+		c.life.held = append(c.life.held, message)
+		return
+	}
+	c.passLocked(message)
+}
+
+func (c *conn) passLocked(message []byte) {
+	now := time.Now()
+	old := 0
+	for old < len(c.life.sent) && now.Sub(c.life.sent[old].at) > lossTimeout {
+		old++
+	}
+	c.life.sent = append(slices.Delete(c.life.sent, 0, old), sent{now, message})
+	if err := c.gw.bus.Ask(bus.MessageOf(c.id), c.address(), message); err != nil {
+		c.gw.log.Error("forward message", "conn_id", c.id, "err", err)
+	}
+}
+
+// receive takes what comes to the connection's address.
+func (c *conn) receive(m *bus.Msg) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if subject, none := bus.NoResponders(m); none {
+		c.unheldLocked(subject)
+		return
+	}
+	var a bus.Answer
+	if err := json.Unmarshal(m.Data, &a); err != nil {
+		c.gw.log.Warn("malformed answer", "conn_id", c.id, "err", err)
+		return
+	}
+	if err := c.answerLocked(a); err != nil {
+		c.gw.log.Warn("answer", "conn_id", c.id, "err", err)
+	}
+}
+
+// unheldLocked learns that nobody took a message or a join.
+func (c *conn) unheldLocked(subject string) {
+	switch {
+	case bus.IsJoin(subject) && c.life.state == joining:
+		c.life.refused, c.life.retryAt = true, time.Now().Add(joinPause)
+		c.signal()
+	case bus.IsMessage(subject) && c.life.state == claimed:
+		c.gw.log.Info("handler is gone, joining anew", "conn_id", c.id)
+		c.life.state, c.life.joined, c.life.lost = joining, time.Now(), 1
+		c.joinLocked()
+	case bus.IsMessage(subject) && c.life.state == joining:
+		// Its turn was behind the first that was lost. All of them come before
+		// the answer to the join.
+		c.life.lost++
+	}
+}
+
+// claimLocked makes the sender of an answer the one who holds the connection.
+func (c *conn) claimLocked() {
+	c.life.state, c.life.refused = claimed, false
+	lost := c.life.sent[len(c.life.sent)-min(c.life.lost, len(c.life.sent)):]
+	again := make([][]byte, 0, len(lost)+len(c.life.held))
+	for _, s := range lost {
+		again = append(again, s.message)
+	}
+	again = append(again, c.life.held...)
+	c.life.held, c.life.sent, c.life.lost = nil, nil, 0
+	for _, message := range again {
+		c.passLocked(message)
+	}
+}
+
+// answerLocked carries out a handler's answer: what it says now, what it changes
+// in the order in which answers came, what it sends when the writer gets to it.
+func (c *conn) answerLocked(a bus.Answer) error {
+	first := c.life.state == joining && !c.welcomed
+	anew := c.life.state == joining && c.welcomed
+	if c.life.state == joining {
+		c.claimLocked()
+	}
+	text, err := text(a.Payload)
+	if err != nil {
+		return err
+	}
+	if text != nil {
+		c.gw.metrics.answers.Inc()
+	}
+	out := outgoing{troubles: first}
+	if text != nil {
+		out.frame = frame.AppendText(nil, text)
+	}
+	if a.Renewal != nil {
+		out.view = c.renewLocked(*a.Renewal)
+	}
+	// To whom holds the connection anew, its subscriptions were told in the join.
+	if !anew {
+		view, err := c.subscribeLocked(a, first)
+		if err != nil {
+			return err
+		}
+		if view != nil {
+			out.view, out.snapshot = view, a.Subscribe != nil
+		}
+	}
+	if first && c.resumes && out.view != nil {
+		out.since = c.wish.since
+	}
+	c.sendLocked(out)
+	if first {
+		c.welcomed = true
+		c.drainLocked()
+	}
+	if a.Close != nil {
+		c.finishLocked(closing(*a.Close))
+	}
+	return nil
+}
+
+// text is the text frame that a payload stands for, nil for none.
+func text(payload json.RawMessage) ([]byte, error) {
+	if len(payload) == 0 || string(payload) == "null" {
+		return nil, nil
+	}
+	if payload[0] == '"' {
+		var s string
+		if err := json.Unmarshal(payload, &s); err != nil {
+			return nil, fmt.Errorf("payload: %w", err)
+		}
+		return []byte(s), nil
+	}
+	if !utf8.Valid(payload) {
+		return nil, errors.New("payload: not UTF-8")
+	}
+	return payload, nil
+}
+
+// closing is the ending that an answer asks for.
+func closing(c bus.Close) ending {
+	code := ws.StatusCode(c.Code)
+	if c.Code < 1000 || c.Code > 4999 {
+		code = ws.StatusNormalClosure
+	}
+	return ending{code, c.Reason}
+}
+
+// subscribeLocked changes what is subscribed, and gives the new view if that
+// changed anything.
+func (c *conn) subscribeLocked(a bus.Answer, first bool) (*fanout.View, error) {
+	add, err := ticker.ParsePatterns(a.Subscribe)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	remove, err := ticker.ParsePatterns(a.Unsubscribe)
+	if err != nil {
+		return nil, fmt.Errorf("unsubscribe: %w", err)
+	}
+	if first {
+		c.rules = nil // so far the client's wish
+	}
+	if a.Subscribe == nil && a.Unsubscribe == nil && a.IntervalMS == nil {
+		return nil, nil
+	}
+	if a.IntervalMS != nil {
+		c.interval = min(max(time.Duration(*a.IntervalMS)*time.Millisecond, 0), maxInterval)
+	}
+	c.rules = c.rules.Subscribe(add...).Unsubscribe(remove...)
+	return c.viewLocked(), nil
+}
+
+// renewLocked puts the connection on a newer token, and gives the new view if
+// that token sees something else.
+func (c *conn) renewLocked(r bus.Renewal) *fanout.View {
+	c.token.ID, c.token.KeyID, c.token.Role = r.TokenID, r.KeyID, r.Role
+	c.token.Policies, c.token.Allowed = r.Policies, r.Allowed
+	c.token.IssuedAt, c.token.ExpiresAt = time.Unix(r.IssuedAt, 0), time.Unix(r.ExpiresAt, 0)
+	scope := c.gw.policies.Scope(r.Role, r.Policies, r.Allowed)
+	if scope.Key() == c.scope.Key() {
+		return nil
+	}
+	c.scope = scope
+	return c.viewLocked()
+}
+
+// viewLocked is what the connection sees now.
+func (c *conn) viewLocked() *fanout.View {
+	rules, scope := c.rules, c.scope
+	return &fanout.View{
+		Key:      strings.Join(rules, ",") + "|" + scope.Key(),
+		Sees:     func(s ticker.Symbol) bool { return rules.Match(s) && scope.Sees(s) },
+		Interval: c.interval,
+	}
+}
+
+// leave waits until no handler can take the connection any more without being
+// told of its end, and tells it.
+func (c *conn) leave() {
+	timer := time.NewTimer(joinTimeout)
+	defer timer.Stop()
+	for !c.settled() {
+		select {
+		case <-c.wake:
+			continue
+		case <-timer.C:
+		}
+		break
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life.state = gone
+	news := bus.Leave{
+		ConnID:      c.id,
+		UserID:      c.actor,
+		Reason:      c.ending.reason,
+		Code:        int(c.ending.code),
+		ConnectedMS: time.Since(c.started).Milliseconds(),
+		MessagesIn:  c.messagesIn.Load(),
+		MessagesOut: c.messagesOut.Load(),
+	}
+	if err := c.gw.bus.PublishJSON(bus.LeaveOf(c.id), news); err != nil {
+		c.gw.log.Error("publish leave", "conn_id", c.id, "err", err)
+	}
+}
+
+// settled reports whether a handler has the connection, or surely none.
+func (c *conn) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life.state == claimed || c.life.refused
+}

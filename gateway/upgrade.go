@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+var refuseHead = &refusal{status: http.StatusRequestHeaderFieldsTooLarge, reason: errHeadTooLarge.Error()}
+
+// upgradeRaw answers a request for the stream that came as the first on its
+// connection. B holds its head, and perhaps the client's first frames.
+func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
+	end := bytes.Index(b, headEnd) + len(headEnd)
+	early := b[end:]
+	h, err := parseHead(b[:end])
+	if err != nil {
+		g.refuse(sock, badRequest(err))
+		return
+	}
+	a, refused := g.admit(h, peerOf(sock.RemoteAddr()))
+	if refused != nil {
+		g.refuse(sock, refused)
+		return
+	}
+	defer g.places.give(a.token.UserID, a.addr)
+	upgrader := ws.Upgrader{Protocol: isSubprotocol}
+	if _, err := upgrader.Upgrade(replay{bytes.NewReader(b[:end]), sock}); err != nil {
+		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
+		sock.Close()
+		return
+	}
+	g.begin(sock, a, early)
+}
+
+// upgradeHTTP answers a request for the stream that net/http has read: one that
+// a proxy sends over a connection that it used before.
+func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
+	peer, err := net.ResolveTCPAddr("tcp", r.RemoteAddr)
+	if err != nil {
+		g.answerRefusal(w, refuseInternal)
+		return
+	}
+	a, refused := g.admit(headOf(r), peerOf(peer))
+	if refused != nil {
+		g.answerRefusal(w, refused)
+		return
+	}
+	defer g.places.give(a.token.UserID, a.addr)
+	upgrader := ws.HTTPUpgrader{Protocol: func(s string) bool { return s == subprotocol }}
+	sock, buffered, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
+		return
+	}
+	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
+	g.begin(sock, a, bytes.Clone(early))
+}
+
+func isSubprotocol(p []byte) bool { return string(p) == subprotocol }
+
+// begin opens a connection whose upgrade is answered.
+func (g *Gateway) begin(sock net.Conn, a admission, early []byte) {
+	if err := errors.Join(sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
+		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
+		sock.Close()
+		return
+	}
+	g.open(sock, a, early)
+}
+
+// bare is the socket under what was put around it.
+func bare(sock net.Conn) net.Conn {
+	for {
+		switch s := sock.(type) {
+		case *unread:
+			sock = s.Conn
+		case interface{ NetConn() net.Conn }: // TLS
+			sock = s.NetConn()
+		default:
+			return sock
+		}
+	}
+}
+
+// replay reads what was read before, and writes to the connection.
+type replay struct {
+	io.Reader
+	io.Writer
+}
+
+// refuse writes an error answer on a raw connection and ends it.
+func (g *Gateway) refuse(sock net.Conn, r *refusal) {
+	defer sock.Close()
+	g.metrics.refused.WithLabelValues(fmt.Sprint(r.status)).Inc()
+	body := errorBody(r.reason)
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nCache-Control: no-store\r\nConnection: close\r\n",
+		r.status, http.StatusText(r.status), len(body))
+	if r.header != "" {
+		fmt.Fprintf(&b, "%s: %s\r\n", r.header, r.value)
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	if _, err := io.WriteString(sock, b.String()); err != nil {
+		return
+	}
+	linger(sock)
+}
+
+// linger lets the client read what was written before the connection is reset
+// because of what it sent and nobody read.
+func linger(sock net.Conn) {
+	half, ok := sock.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = sock.SetReadDeadline(time.Now().Add(endTimeout))
+	_, _ = io.CopyN(io.Discard, sock, 1<<20)
+}
+
+// answerRefusal is refuse for a request that net/http has read.
+func (g *Gateway) answerRefusal(w http.ResponseWriter, r *refusal) {
+	g.metrics.refused.WithLabelValues(fmt.Sprint(r.status)).Inc()
+	if r.header != "" {
+		w.Header().Set(r.header, r.value)
+	}
+	writeError(w, r.status, r.reason)
+}
+
+// errorBody is {"error":reason}.
+func errorBody(reason string) []byte {
+	b, err := json.Marshal(map[string]string{"error": reason})
+	if err != nil {
+		return []byte(`{"error":"internal error"}`)
+	}
+	return b
+}
