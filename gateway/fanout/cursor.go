@@ -47,7 +47,11 @@ func (c *Cursor) Switch(v View, dst []byte) (frames []byte) {
 	if c.stream == nil || c.stream.key.interval > 0 {
 		return c.Subscribe(v, dst)
 	}
-	return c.Resume(v, max(c.upTo, c.hub.had(c.stream, c.off)), dst)
+	seq, kept := c.hub.had(c.stream, c.off)
+	if !kept {
+		return c.Subscribe(v, dst)
+	}
+	return c.Resume(v, max(c.upTo, seq), dst)
 }
 
 // move changes the stream.

@@ -242,8 +242,9 @@ func (h *Hub) snapshot(s *stream, dst []byte) (frames []byte, seq uint64, off in
 	return join(dst, c.end()), h.seq, s.head.Load()
 }
 
-// had is the seq up to which a reader at off of s has had everything it sees.
-func (h *Hub) had(s *stream, off int64) uint64 {
+// had is the seq up to which a reader at off of s has had everything it sees. It
+// reports false when off is no longer kept.
+func (h *Hub) had(s *stream, off int64) (seq uint64, kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return s.had(off, h.seq)

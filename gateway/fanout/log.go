@@ -136,14 +136,18 @@ func (l *log) forget(now time.Time) {
 	}
 }
 
-// had is the last tick that a reader at off has had, if the log's owner is at seq.
-func (l *log) had(off int64, seq uint64) uint64 {
+// had is the last tick that a reader at off has had, if the log's owner is at
+// seq. It reports false when off is no longer kept.
+func (l *log) had(off int64, seq uint64) (had uint64, kept bool) {
+	if off < l.floor.Load() {
+		return 0, false
+	}
 	for _, m := range l.marks[l.markAt(off):] {
 		if m.tick {
-			return m.seq - 1
+			return m.seq - 1, true
 		}
 	}
-	return seq
+	return seq, true
 }
 
 // past is the offset of the first frame from off on that is not tick seq or an
