@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -58,7 +59,13 @@ func (c *Conn) Publish(subject string, data []byte) error {
 func (c *Conn) PublishMsg(m *Msg) error { return c.nats.PublishMsg(m) }
 
 // PublishJSON is Publish of v's encoding.
-func (c *Conn) PublishJSON(subject string, v any) error { return c.AskJSON(subject, "", v) }
+func (c *Conn) PublishJSON(subject string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", subject, err)
+	}
+	return c.nats.Publish(subject, data)
+}
 
 // Ask sends data with a reply subject, at which answers come, or at once a
 // message that NoResponders recognises.
@@ -149,12 +156,19 @@ func (c *Conn) Serve(subject, queue string, answer func(data []byte) any) (*Subs
 	})
 }
 
+// flushTimeout bounds the wait for the server where the caller sets no bound.
+const flushTimeout = 10 * time.Second
+
 // Flush returns when the server has handled everything sent so far.
-func (c *Conn) Flush(ctx context.Context) error { return c.nats.FlushWithContext(ctx) }
+func (c *Conn) Flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	return c.nats.FlushWithContext(ctx)
+}
 
 // Ready reports whether the bus answers.
 func (c *Conn) Ready(ctx context.Context) error {
-	if err := c.nats.FlushWithContext(ctx); err != nil {
+	if err := c.Flush(ctx); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil

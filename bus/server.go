@@ -13,13 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Users of the bus. A client without credentials is the observer.
-const (
-	userInternal = "tickerd"
-	userOperator = "operator"
-	userObserver = "observer"
-)
-
 // startTimeout bounds the wait for the embedded server; it takes some 10 ms, and
 // longer only when a large store is recovered.
 const startTimeout = time.Minute
@@ -42,7 +35,7 @@ func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Se
 		return nil, fmt.Errorf("start bus: %w", err)
 	}
 	s := &Server{log: log, node: cfg.Node, internal: rand.Text()}
-	opts.Users = users(s.internal, cfg.OperatorPassword)
+	opts.CustomClientAuthentication = newGate(s.internal, cfg.OperatorPassword)
 	s.nats, err = server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("start bus: %w", err)
@@ -62,7 +55,6 @@ func options(cfg Config, store string) (*server.Options, error) {
 		ServerName:             cfg.Node,
 		NoSigs:                 true,
 		NoSystemAccount:        true,
-		NoAuthUser:             userObserver,
 		DontListen:             cfg.Listen == "",
 		JetStream:              true,
 		StoreDir:               store,
@@ -84,23 +76,6 @@ func options(cfg Config, store string) (*server.Options, error) {
 		}
 	}
 	return opts, nil
-}
-
-// users are who may connect. No subject but ticker.> is open to whom nobody
-// knows, and nothing of theirs is ever routed.
-func users(internal, operator string) []*server.User {
-	nothing := &server.SubjectPermission{Deny: []string{">"}}
-	list := []*server.User{
-		{Username: userInternal, Password: internal},
-		{Username: userObserver, Permissions: &server.Permissions{
-			Publish:   nothing,
-			Subscribe: &server.SubjectPermission{Allow: []string{"ticker.>"}},
-		}},
-	}
-	if operator != "" {
-		list = append(list, &server.User{Username: userOperator, Password: operator})
-	}
-	return list
 }
 
 // ready waits until the server takes connections or has said why it does not.

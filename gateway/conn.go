@@ -246,9 +246,9 @@ func (c *conn) write() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		changed := c.cursor.Changed()
 		work, end := c.pick()
 		err := c.do(work)
+		changed := c.cursor.Changed() // before catchUp says that there is nothing
 		if err == nil && end == nil {
 			var more bool
 			more, err = c.catchUp()

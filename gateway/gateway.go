@@ -62,6 +62,7 @@ type Gateway struct {
 	handler     http.Handler
 
 	listener net.Listener
+	subs     []*bus.Subscription
 	http     *http.Server
 	plain    *handover // connections that are for net/http
 
@@ -107,7 +108,8 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 	return g, nil
 }
 
-// Listen binds the address; Addr tells which it became.
+// Listen binds the address, Addr tells which it became, and begins to follow the
+// bus. After it comes Run, or Close.
 func (g *Gateway) Listen(ctx context.Context) error {
 	l, err := listen(ctx, g.server.Listen, g.server.ReusePort)
 	if err != nil {
@@ -123,7 +125,16 @@ func (g *Gateway) Listen(ctx context.Context) error {
 	}
 	g.listener = l
 	g.plain = newHandover(l.Addr())
+	if err := g.subscribe(ctx); err != nil {
+		return errors.Join(err, g.Close())
+	}
 	return nil
+}
+
+// Close undoes Listen, where Run is not called.
+func (g *Gateway) Close() error {
+	g.unsubscribe()
+	return g.listener.Close()
 }
 
 // Addr is where the gateway listens.
@@ -139,12 +150,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer parts.Wait()
 	defer cancel()
 
-	stop, err := g.subscribe(inner)
-	if err != nil {
-		g.listener.Close()
-		return err
-	}
-	defer stop()
+	defer g.unsubscribe()
 	parts.Go(func() { _ = g.hub.Run(inner) })
 
 	g.http = &http.Server{
@@ -160,6 +166,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	parts.Go(func() { failed <- g.accept() })
 
+	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -173,13 +180,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 }
 
 // subscribe listens to what the gateway needs from the bus.
-func (g *Gateway) subscribe(ctx context.Context) (stop func(), err error) {
-	var subs []*bus.Subscription
-	stop = func() {
-		for _, s := range subs {
-			_ = s.Unsubscribe() // fails only where the bus is gone already
-		}
-	}
+func (g *Gateway) subscribe(ctx context.Context) error {
 	for subject, take := range map[string]func(*bus.Msg){
 		bus.Address(g.node, "*"): g.onAnswer,
 		bus.Prices:               g.onTick,
@@ -187,16 +188,20 @@ func (g *Gateway) subscribe(ctx context.Context) (stop func(), err error) {
 	} {
 		s, err := g.bus.Subscribe(subject, take)
 		if err != nil {
-			stop()
-			return nil, err
+			return err
 		}
-		subs = append(subs, s)
+		g.subs = append(g.subs, s)
 	}
 	if err := g.bus.Flush(ctx); err != nil {
-		stop()
-		return nil, fmt.Errorf("subscribe: %w", err)
+		return fmt.Errorf("subscribe: %w", err)
 	}
-	return stop, nil
+	return nil
+}
+
+func (g *Gateway) unsubscribe() {
+	for _, s := range g.subs {
+		_ = s.Unsubscribe() // fails only where the bus is gone already
+	}
 }
 
 func (g *Gateway) onAnswer(m *bus.Msg) {

@@ -135,6 +135,6 @@ func (g *Gateway) exchange(ctx context.Context, key string) (tokenAnswer, error)
 		Token:     raw,
 		UserID:    token.UserID,
 		Role:      token.Role,
-		ExpiresIn: int64(time.Until(token.ExpiresAt).Round(time.Second).Seconds()),
+		ExpiresIn: int64(math.Ceil(time.Until(token.ExpiresAt).Seconds())),
 	}, nil
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tickerd/auth"
+	"tickerd/bus"
+)
+
+// keyTimeout bounds a command about keys.
+const keyTimeout = 15 * time.Second
+
+// keyCreateCommand makes an API key.
+type keyCreateCommand struct {
+	User    string        `required:"" placeholder:"USER" help:"Whose key it is: letters, digits and any of _ . @ + -."`
+	Role    string        `default:"user" placeholder:"ROLE" help:"What it allows: user, admin, or a role that your policies name (${default})."`
+	Symbols []string      `placeholder:"PATTERN" help:"Limit it to symbols such as BTC-USD or BTC-*; every symbol if left out."`
+	Expires time.Duration `placeholder:"DURATION" help:"How long it lives, as in 720h; until it is revoked if left out."`
+}
+
+// Run prints the key alone on standard output.
+func (c keyCreateCommand) Run(ctx context.Context, p *program, file *configFile) error {
+	return p.withKeys(ctx, file, func(ctx context.Context, s settings, keys auth.Keys) error {
+		if auth.NewPolicies(s.Auth.Policies).Of(c.Role) == nil {
+			p.remark("no policy is for the role %s: it allows nothing", c.Role)
+		}
+		key, info, err := keys.Create(ctx, auth.NewKey{User: c.User, Role: c.Role, Symbols: c.Symbols, Expires: c.Expires})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(p.stdout, key.Reveal()); err != nil {
+			return fmt.Errorf("the key %s is made and cannot be shown: %w", info.ID, err)
+		}
+		p.remark("This is the key %s of %s. It is shown this once.", info.ID, info.UserID)
+		return nil
+	})
+}
+
+// keyListCommand lists the keys, never the keys themselves.
+type keyListCommand struct {
+	JSON bool `name:"json" help:"Print a JSON array; times are unix seconds."`
+}
+
+func (c keyListCommand) Run(ctx context.Context, p *program, file *configFile) error {
+	return p.withKeys(ctx, file, func(ctx context.Context, _ settings, keys auth.Keys) error {
+		list, err := keys.List(ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			e := json.NewEncoder(p.stdout)
+			e.SetIndent("", "  ")
+			return e.Encode(append([]auth.Info{}, list...)) // an empty list is [], not null
+		}
+		return printKeys(p.stdout, list)
+	})
+}
+
+func printKeys(w io.Writer, list []auth.Info) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tKEY\tUSER\tROLE\tSYMBOLS\tCREATED\tEXPIRES\tREVOKED\tLAST USED")
+	for _, k := range list {
+		fmt.Fprintf(t, "%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.UserID, k.Role, strings.Join(k.Symbols, ","),
+			clock(&k.CreatedAt), clock(k.ExpiresAt), clock(k.RevokedAt), clock(k.LastUsedAt))
+	}
+	return t.Flush()
+}
+
+// clock is a time to the minute, "-" where there is none.
+func clock(unix *int64) string {
+	if unix == nil {
+		return "-"
+	}
+	return time.Unix(*unix, 0).UTC().Format("2006-01-02T15:04Z")
+}
+
+// keyRevokeCommand ends a key.
+type keyRevokeCommand struct {
+	ID string `arg:"" help:"The key's id, as \"tickerd key list\" shows it."`
+}
+
+func (c keyRevokeCommand) Run(ctx context.Context, p *program, file *configFile) error {
+	return p.withKeys(ctx, file, func(ctx context.Context, _ settings, keys auth.Keys) error {
+		return keys.Revoke(ctx, c.ID)
+	})
+}
+
+// withKeys lets use have the keys: those of the node that runs on the data
+// directory, or else, while no node can start, those in the database itself.
+func (p *program) withKeys(ctx context.Context, file *configFile, use func(context.Context, settings, auth.Keys) error) error {
+	s, _, err := readSettings(string(*file), p.environ)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
+	defer cancel()
+	log := newLog(logConfig{Format: s.Log.Format, Level: "warn"}, p.stderr)
+	if bus.NodeRuns(filepath.Join(s.DataDir, socketFile)) {
+		return askNode(ctx, s, log, use)
+	}
+	dir, err := openDataDir(ctx, s.DataDir)
+	if errors.Is(err, errInUse) && bus.NodeRuns(filepath.Join(s.DataDir, socketFile)) {
+		return askNode(ctx, s, log, use) // it was just starting
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	store, err := auth.Open(ctx, dir.file(databaseFile), log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(ctx, s, store), store.Close())
+}
+
+// askNode lets use have the keys of the running node, as its operator.
+func askNode(ctx context.Context, s settings, log *slog.Logger, use func(context.Context, settings, auth.Keys) error) error {
+	password := s.Bus.OperatorPassword
+	if password == "" {
+		var err error
+		password, err = readSecret(filepath.Join(s.DataDir, operatorPasswordFile), minPassword, log)
+		if err != nil {
+			return err
+		}
+	}
+	conn, err := bus.DialLocal(filepath.Join(s.DataDir, socketFile), password, "key command", log)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	err = use(ctx, s, auth.NewRemote(conn))
+	if errors.Is(err, bus.ErrNoResponders) {
+		return fmt.Errorf("the node that runs on %s does not answer for keys", s.DataDir)
+	}
+	return err
+}

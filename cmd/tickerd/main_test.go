@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// asTickerd makes the test's binary be tickerd.
+const asTickerd = "TEST_AS_TICKERD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asTickerd) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// tickerd is a process of tickerd, which has args and the variables of environ.
+func tickerd(t *testing.T, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
+	cmd.Env = append(environ, asTickerd+"=1")
+	return cmd
+}
+
+// result is what a command line came to.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// call runs a command line in this process.
+func call(ctx context.Context, environ []string, stdin string, args ...string) result {
+	var stdout, stderr strings.Builder
+	p := program{environ, strings.NewReader(stdin), &stdout, &stderr}
+	status := p.run(ctx, args)
+	return result{status, stdout.String(), stderr.String()}
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tickerd/auth"
+	"tickerd/bus"
+	"tickerd/gateway"
+	"tickerd/handler"
+	"tickerd/pricefeed"
+	"tickerd/ticker"
+	"tickerd/web"
+)
+
+// serveCommand runs the server.
+type serveCommand struct{}
+
+func (serveCommand) Run(ctx context.Context, p *program, file *configFile) error {
+	s, _, err := readSettings(string(*file), p.environ)
+	if err != nil {
+		return err
+	}
+	log := newLog(s.Log, p.stderr)
+	if err := serve(ctx, s, log); err != nil && s.Log.Format == "json" {
+		log.Error("tickerd ends", "err", err)
+		return errLogged
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// serve runs a node until ctx ends, and then drains it. What is built first ends
+// last.
+func serve(ctx context.Context, s settings, log *slog.Logger) error {
+	began := time.Now()
+	dir, err := openDataDir(ctx, s.DataDir)
+	if err != nil {
+		return err
+	}
+	defer closing(log, "data directory", dir.Close)
+	if err := fillIn(&s, dir, log); err != nil {
+		return err
+	}
+
+	server, err := bus.Start(ctx, s.Bus, dir.file(busDir), log)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if err := server.ServeLocal(dir.file(socketFile)); err != nil {
+		return err
+	}
+	conn, err := server.Connect("tickerd")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	store, err := auth.Open(ctx, dir.file(databaseFile), log)
+	if err != nil {
+		return err
+	}
+	defer closing(log, "database", store.Close)
+	demo, err := demoKey(ctx, s, dir, store, log)
+	if err != nil {
+		return err
+	}
+
+	policies := auth.NewPolicies(s.Auth.Policies)
+	verifier := auth.NewVerifier(auth.NewSigner([]byte(s.Auth.TokenKey), s.Auth.TokenTTL), log)
+	symbols, err := parseSymbols(s.PriceFeed)
+	if err != nil {
+		return err
+	}
+	feed, err := pricefeed.New(s.PriceFeed, conn, s.Bus.Node, log)
+	if err != nil {
+		return err
+	}
+	workers := handler.New(s.Handler, handler.Parts{
+		Bus:      conn,
+		Policies: policies,
+		Verifier: verifier,
+		Symbols:  symbols,
+		Log:      log,
+	})
+	front, err := gateway.New(s.Gateway, s.Server, gateway.Parts{
+		Bus:      conn,
+		Node:     s.Bus.Node,
+		Verifier: verifier,
+		Policies: policies,
+		Limiter:  auth.NewLimiter(s.Auth.FailuresPerMinute, s.Auth.TokensPerMinute),
+		Symbols:  symbols,
+		Page:     web.Handler(),
+		Checks: []gateway.Check{
+			{Name: "bus", Ready: conn.Ready},
+			{Name: "store", Ready: store.Ready},
+			{Name: "feed", Ready: func(context.Context) error { return feed.Ready() }},
+		},
+		Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := front.Listen(ctx); err != nil {
+		return err
+	}
+	admin, err := listenAdmin(ctx, s.Server.AdminListen, metricsOf(front, workers, feed), log)
+	if err != nil {
+		return errors.Join(err, front.Close())
+	}
+
+	// The front ends first, when ctx does: draining it needs all the others. Should
+	// one of them fail, the front is drained as well.
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	others, lasting := errgroup.WithContext(lasting)
+	others.Go(func() error { return auth.NewService(conn, store, policies, log).Run(lasting) })
+	others.Go(func() error { return verifier.Run(lasting, conn, front.Revoked) })
+	others.Go(func() error { return workers.Run(lasting) })
+	others.Go(func() error { return admin.Run(lasting) })
+
+	accepting, drain := context.WithCancel(ctx)
+	defer drain()
+	defer context.AfterFunc(lasting, drain)()
+	others.Go(func() error { return feed.Run(lasting) })
+	for _, ready := range []<-chan struct{}{verifier.Ready(), workers.Ready()} {
+		select {
+		case <-ready:
+		case <-accepting.Done():
+		}
+	}
+	announce(s, server, front, admin, demo, log)
+	log.Info("ready", "in", time.Since(began).Round(time.Millisecond))
+	err = front.Run(accepting)
+	end()
+	return errors.Join(err, others.Wait())
+}
+
+// fillIn sets what is not set and has no fixed default: what is made once and
+// kept in the data directory, and this host's name.
+func fillIn(s *settings, dir *dataDir, log *slog.Logger) (err error) {
+	if s.Bus.Node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("name this node: %w", err)
+		}
+		s.Bus.Node = bus.NodeName(host)
+	}
+	if s.Bus.OperatorPassword == "" {
+		s.Bus.OperatorPassword, err = secret(dir.file(operatorPasswordFile), minPassword, randomSecret, log)
+		if err != nil {
+			return err
+		}
+	}
+	if s.Auth.TokenKey == "" {
+		s.Auth.TokenKey, err = secret(dir.file(tokenKeyFile), auth.MinTokenKey, randomSecret, log)
+	}
+	return err
+}
+
+// demoKey is the key for a first look, empty where there is none.
+func demoKey(ctx context.Context, s settings, dir *dataDir, store *auth.Store, log *slog.Logger) (auth.Key, error) {
+	if !s.Auth.Demo {
+		return "", nil
+	}
+	made := func() string { return auth.RandomKey().Reveal() }
+	text, err := secret(dir.file(demoKeyFile), 1, made, log)
+	if err != nil {
+		return "", err
+	}
+	key := auth.Key(text)
+	info, err := store.EnsureDemo(ctx, key)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", dir.file(demoKeyFile), err)
+	}
+	if info.RevokedAt != nil {
+		log.Warn("the demo key is revoked: remove its file to have another made, or set auth.demo = false", "file", dir.file(demoKeyFile))
+		return "", nil
+	}
+	return key, nil
+}
+
+// parseSymbols is the feed's symbols, none without a feed.
+func parseSymbols(c pricefeed.Config) ([]ticker.Symbol, error) {
+	if c.Source == pricefeed.SourceNone {
+		return nil, nil
+	}
+	symbols := make([]ticker.Symbol, len(c.Symbols))
+	for i, name := range c.Symbols {
+		symbol, err := ticker.ParseSymbol(name)
+		if err != nil {
+			return nil, err
+		}
+		symbols[i] = symbol
+	}
+	return symbols, nil
+}
+
+// announce says what a person needs: the addresses, and the demo key.
+func announce(s settings, server *bus.Server, front *gateway.Gateway, admin *admin, demo auth.Key, log *slog.Logger) {
+	scheme := "http"
+	if s.Server.TLSCert != "" {
+		scheme = "https"
+	}
+	log.Info("page and API", "url", scheme+"://"+reachable(front.Addr()), "addr", front.Addr())
+	if admin.listener != nil {
+		log.Info("metrics and profiles", "url", "http://"+reachable(admin.listener.Addr())+"/metrics", "addr", admin.listener.Addr())
+	}
+	if addr := server.Addr(); addr != nil {
+		log.Info("bus for NATS clients", "url", "nats://"+reachable(addr), "addr", addr)
+	}
+	log.Info("prices", "source", s.PriceFeed.Source, "symbols", strings.Join(s.PriceFeed.Symbols, ","))
+	if demo != "" {
+		log.Info("demo key, to sign in with", "api_key", demo.Reveal())
+	}
+}
+
+// reachable is addr as one may dial it on this machine.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// closing closes what a failure to close is only to be told of.
+func closing(log *slog.Logger, what string, end func() error) {
+	if err := end(); err != nil {
+		log.Error("close "+what, "err", err)
+	}
+}
