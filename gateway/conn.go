@@ -20,6 +20,7 @@ import (
 // The times of a connection.
 const (
 	joinTimeout  = 10 * time.Second // for a handler to claim it
+	joinPatience = 3 * time.Second  // the same, while there is none at all
 	idleTimeout  = 30 * time.Second // without traffic either way, until it is pinged
 	pongTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second       // in which the socket must accept a byte
@@ -60,8 +61,8 @@ type conn struct {
 	messagesOut atomic.Int64
 
 	// Owned by the reader.
-	parser frame.Parser
-	rate   rate
+	parser    frame.Parser
+	allowance allowance
 
 	// Owned by the writer.
 	cursor fanout.Cursor
@@ -212,7 +213,7 @@ func (c *conn) take(op ws.OpCode, payload []byte) error {
 		return errGoodbye
 	}
 	now := time.Now()
-	if c.rate.frame(now, c.gw.cfg) {
+	if c.allowance.frame(now, c.gw.cfg) {
 		c.finish(endFlood)
 		return nil // what follows is read, not handled
 	}
@@ -221,7 +222,7 @@ func (c *conn) take(op ws.OpCode, payload []byte) error {
 		c.send(outgoing{frame: frame.AppendPong(nil, payload)})
 	case ws.OpText:
 		c.messagesIn.Add(1)
-		if c.rate.message(now, c.gw.cfg) {
+		if c.allowance.message(now, c.gw.cfg) {
 			c.forward(payload)
 		} else {
 			c.send(outgoing{frame: c.gw.rateLimited})
@@ -319,7 +320,7 @@ func (c *conn) expireLocked(now time.Time) {
 		c.finishLocked(endExpired)
 	case !c.drainAt.IsZero() && !now.Before(c.drainAt):
 		c.finishLocked(endDrained)
-	case c.life.state == joining && now.Sub(c.life.joined) >= joinTimeout:
+	case c.life.state == joining && now.Sub(c.life.joined) >= c.life.patience():
 		c.finishLocked(endNoHandler)
 	case c.life.refused && !now.Before(c.life.retryAt):
 		c.joinLocked()
@@ -353,7 +354,7 @@ func (c *conn) watch() time.Duration {
 		wait = min(wait, time.Until(c.drainAt))
 	}
 	if c.life.state == joining {
-		wait = min(wait, joinTimeout-time.Since(c.life.joined))
+		wait = min(wait, c.life.patience()-time.Since(c.life.joined))
 	}
 	if c.life.refused {
 		wait = min(wait, time.Until(c.life.retryAt))

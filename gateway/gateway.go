@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"tickerd/auth"
 	"tickerd/bus"
 	"tickerd/gateway/fanout"
@@ -60,6 +62,7 @@ type Gateway struct {
 	places      *places
 	metrics     *metrics
 	handler     http.Handler
+	trouble     rate.Sometimes // bounds what is logged of bad ticks
 
 	listener net.Listener
 	subs     []*bus.Subscription
@@ -74,6 +77,7 @@ type Gateway struct {
 	draining bool
 	drainEnd time.Time
 	empty    chan struct{} // closed when draining and conns is empty
+	closed   bool          // nobody is served any more
 }
 
 // New makes a gateway.
@@ -102,6 +106,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		conns:    map[string]*conn{},
 		greeting: map[net.Conn]struct{}{},
 		empty:    make(chan struct{}),
+		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
 	}
 	g.metrics = newMetrics(g)
 	g.handler = g.routes(p.Page)
@@ -141,8 +146,7 @@ func (g *Gateway) Close() error {
 func (g *Gateway) Addr() net.Addr { return g.listener.Addr() }
 
 // Run serves until ctx ends, then drains: each client is told when to come back
-// elsewhere, and sent away at that time. It returns when everything has ended,
-// or with an error when it could not begin or was cut off from the network.
+// elsewhere, and sent away at that time. It returns when everything has ended.
 func (g *Gateway) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -163,20 +167,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	parts.Go(func() { _ = g.http.Serve(g.plain) }) // ends with ErrServerClosed
-	failed := make(chan error, 1)
-	parts.Go(func() { failed <- g.accept() })
+	parts.Go(g.accept)
 
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		g.drain()
-	}
+	<-ctx.Done()
+	g.drain()
 	g.shut()
 	if err := g.bus.Flush(inner); err != nil {
 		g.log.Warn("last leaves", "err", err)
 	}
-	return err
+	return nil
 }
 
 // subscribe listens to what the gateway needs from the bus.
@@ -218,19 +217,17 @@ func (g *Gateway) onTick(m *bus.Msg) {
 	if s := m.Header.Get(bus.HeaderTerm); s != "" {
 		var err error
 		if term, err = strconv.ParseUint(s, 10, 64); err != nil {
-			g.log.Warn("tick dropped", "err", err)
+			g.metrics.dropped.Inc()
+			g.trouble.Do(func() { g.log.Warn("tick dropped", "header", bus.HeaderTerm, "err", err) })
 			return
 		}
 	}
-	err := g.hub.Tick(m.Data, term)
-	switch {
-	case err == nil:
-		g.metrics.ticks.Inc()
-	case errors.Is(err, fanout.ErrOldTerm):
-		g.log.Debug("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode))
-	default:
-		g.log.Warn("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode))
+	if err := g.hub.Tick(m.Data, term); err != nil {
+		g.metrics.dropped.Inc()
+		g.trouble.Do(func() { g.log.Warn("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode)) })
+		return
 	}
+	g.metrics.ticks.Inc()
 }
 
 func (g *Gateway) onStatus(m *bus.Msg) {
@@ -281,15 +278,23 @@ func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 	c.room.L = &c.mu
 	c.interval = a.wish.interval
 	c.resumes = a.wish.since != nil && a.wish.interval == 0 && g.hub.CanResume(*a.wish.since)
-	g.add(c)
+	if !g.add(c) {
+		sock.Close()
+		return
+	}
 	defer g.remove(c)
 	c.serve(early)
 }
 
 // add makes a connection known, so that answers, revocations and the drain find
-// it.
-func (g *Gateway) add(c *conn) {
+// it, unless it comes too late.
+func (g *Gateway) add(c *conn) bool {
 	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return false
+	}
+	g.serving.Add(1)
 	g.conns[c.id] = c
 	draining, end := g.draining, g.drainEnd
 	g.mu.Unlock()
@@ -301,9 +306,11 @@ func (g *Gateway) add(c *conn) {
 		c.finish(endRevoked)
 	}
 	c.join()
+	return true
 }
 
 func (g *Gateway) remove(c *conn) {
+	defer g.serving.Done()
 	g.metrics.closed.WithLabelValues(strconv.Itoa(int(c.ending.code))).Inc()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -349,20 +356,22 @@ func (g *Gateway) drain() {
 
 // shut ends what is left: the listener, requests in progress, connections.
 func (g *Gateway) shut() {
-	g.listener.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	if err := g.http.Shutdown(ctx); err != nil {
-		g.http.Close()
-	}
 	g.mu.Lock()
+	g.closed = true
 	for sock := range g.greeting {
 		sock.Close()
 	}
 	g.mu.Unlock()
+	if err := g.listener.Close(); err != nil {
+		g.log.Warn("close listener", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := g.http.Shutdown(ctx); err != nil {
+		_ = g.http.Close() // the sockets that are left
+	}
 	for _, c := range g.all() {
 		c.finish(endDrained)
-		_ = c.sock.SetReadDeadline(time.Now().Add(endTimeout))
 	}
 	g.serving.Wait()
 }

@@ -21,14 +21,12 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 		MaxAge:           600,
 	})
 	mux := http.NewServeMux()
-	api := func(pattern string, methods string, h http.HandlerFunc) {
-		mux.Handle(pattern, open.Handler(only(methods, h)))
-	}
-	api("/auth/token", http.MethodPost, g.postToken)
-	api("/api/v1/prices", "GET, HEAD", g.getPrices)
-	api("/api/v1/prices/{symbol}", "GET, HEAD", g.getPrice)
-	mux.Handle("/healthz", only("GET, HEAD", g.getHealth))
-	mux.Handle("/readyz", only("GET, HEAD", g.getReady))
+	reads := []string{http.MethodGet, http.MethodHead}
+	mux.Handle("/auth/token", open.Handler(only([]string{http.MethodPost}, g.postToken)))
+	mux.Handle(routePrices, open.Handler(only(reads, g.getPrices)))
+	mux.Handle(routePrices+"/{symbol}", open.Handler(only(reads, g.getPrice)))
+	mux.Handle("/healthz", only(reads, g.getHealth))
+	mux.Handle("/readyz", only(reads, g.getReady))
 	mux.HandleFunc(routeWebSocket, g.upgradeHTTP)
 	for _, prefix := range []string{"/api/", "/auth/", "/ws/"} {
 		mux.HandleFunc(prefix, notFound)
@@ -37,11 +35,11 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 	return mux
 }
 
-// only refuses all but the methods, a list as of the header Allow.
-func only(methods string, h http.HandlerFunc) http.Handler {
+// only refuses all but the methods.
+func only(methods []string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hasToken(methods, r.Method) {
-			w.Header().Set("Allow", methods)
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
 			writeError(w, http.StatusMethodNotAllowed, refuseMethod.reason)
 			return
 		}

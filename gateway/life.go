@@ -36,6 +36,14 @@ type life struct {
 	lost int      // how many of the last sent came back
 }
 
+// patience is how long a join may go unanswered.
+func (l *life) patience() time.Duration {
+	if l.refused {
+		return joinPatience
+	}
+	return joinTimeout
+}
+
 type state int
 
 const (

@@ -18,13 +18,13 @@ const (
 
 // accept takes connections until the listener is closed. One that is out of
 // descriptors waits and goes on.
-func (g *Gateway) accept() error {
+func (g *Gateway) accept() {
 	pause := time.Duration(0)
 	for {
 		sock, err := g.listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
-			return nil
+			return
 		case err != nil:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			g.log.Warn("accept", "err", err, "retry_in", pause)
@@ -32,7 +32,11 @@ func (g *Gateway) accept() error {
 			continue
 		}
 		pause = 0
-		g.serving.Go(func() { g.greet(sock) })
+		if !g.meet(sock) {
+			sock.Close()
+			return
+		}
+		go g.greet(sock) // ended and waited for by shut
 	}
 }
 
@@ -40,10 +44,7 @@ func (g *Gateway) accept() error {
 // it is for: the stream's upgrade is done here, on the raw connection, at a
 // fraction of the cost of net/http, which gets everything else.
 func (g *Gateway) greet(sock net.Conn) {
-	if !g.meet(sock) {
-		sock.Close()
-		return
-	}
+	defer g.serving.Done()
 	// What goes to net/http has deadlines of its own there.
 	_ = sock.SetDeadline(time.Now().Add(headTimeout))
 	b, forStream, err := readHead(sock)
@@ -61,10 +62,15 @@ func (g *Gateway) greet(sock net.Conn) {
 	}
 }
 
-// meet remembers a connection so that it can be ended while it says nothing.
+// meet remembers a connection so that it can be ended while it says nothing. It
+// reports false when nobody is served any more.
 func (g *Gateway) meet(sock net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.serving.Add(1)
 	g.greeting[sock] = struct{}{}
 	return true
 }
@@ -85,10 +91,10 @@ var headEnd = []byte("\r\n\r\n")
 func readHead(sock net.Conn) (b []byte, forStream bool, err error) {
 	b = make([]byte, 0, 1<<10)
 	for {
+		if len(b) >= maxHead {
+			return nil, true, errHeadTooLarge
+		}
 		if len(b) == cap(b) {
-			if len(b) >= maxHead {
-				return nil, true, errHeadTooLarge
-			}
 			b = append(b, 0)[:len(b)]
 		}
 		n, err := sock.Read(b[len(b):min(cap(b), maxHead)])

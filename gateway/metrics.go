@@ -9,6 +9,7 @@ type metrics struct {
 	refused  *prometheus.CounterVec // by HTTP status
 	tokens   *prometheus.CounterVec // by result
 	ticks    prometheus.Counter
+	dropped  prometheus.Counter
 	skips    prometheus.Counter
 	answers  prometheus.Counter
 	bytesOut prometheus.Counter
@@ -28,6 +29,7 @@ func newMetrics(g *Gateway) *metrics {
 		refused:  vector("refused_total", "Requests for the stream that were refused, by HTTP status.", "status"),
 		tokens:   vector("token_requests_total", "Exchanges of an API key, by result.", "result"),
 		ticks:    counter("ticks_total", "Ticks taken from the bus."),
+		dropped:  counter("ticks_dropped_total", "Ticks that were malformed, of an older term, or not newer than the last."),
 		skips:    counter("snapshots_instead_of_backlog_total", "Times that a client was so far behind that it got a snapshot."),
 		answers:  counter("answers_total", "Messages of handlers passed to clients."),
 		bytesOut: counter("sent_bytes_total", "Bytes written to clients, before TLS."),
@@ -41,6 +43,6 @@ func newMetrics(g *Gateway) *metrics {
 func (g *Gateway) Collectors() []prometheus.Collector {
 	m := g.metrics
 	return []prometheus.Collector{
-		m.opened, m.closed, m.refused, m.tokens, m.ticks, m.skips, m.answers, m.bytesOut, m.open,
+		m.opened, m.closed, m.refused, m.tokens, m.ticks, m.dropped, m.skips, m.answers, m.bytesOut, m.open,
 	}
 }

@@ -69,6 +69,9 @@ func isSubprotocol(p []byte) bool { return string(p) == subprotocol }
 
 // begin opens a connection whose upgrade is answered.
 func (g *Gateway) begin(sock net.Conn, a admission, early []byte) {
+	if u, ok := sock.(*unread); ok {
+		sock, early = u.Conn, append(early, u.rest...)
+	}
 	if err := errors.Join(sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
 		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
 		sock.Close()
@@ -77,18 +80,12 @@ func (g *Gateway) begin(sock net.Conn, a admission, early []byte) {
 	g.open(sock, a, early)
 }
 
-// bare is the socket under what was put around it.
+// bare is the socket under TLS, or the socket.
 func bare(sock net.Conn) net.Conn {
-	for {
-		switch s := sock.(type) {
-		case *unread:
-			sock = s.Conn
-		case interface{ NetConn() net.Conn }: // TLS
-			sock = s.NetConn()
-		default:
-			return sock
-		}
+	if outer, ok := sock.(interface{ NetConn() net.Conn }); ok {
+		return outer.NetConn()
 	}
+	return sock
 }
 
 // replay reads what was read before, and writes to the connection.

@@ -9,9 +9,9 @@ const (
 	floodFactor = 10
 )
 
-// A rate is what one connection may send. It is two buckets of a few words, one
+// An allowance is what one connection may send. It is two buckets of a few words, one
 // of messages and one of all frames, owned by the connection's reader.
-type rate struct {
+type allowance struct {
 	messages bucket
 	frames   bucket
 
@@ -20,18 +20,18 @@ type rate struct {
 }
 
 // message counts a message and reports whether it is within the rate.
-func (r *rate) message(now time.Time, cfg Config) bool { return r.messages.take(now, cfg) }
+func (a *allowance) message(now time.Time, cfg Config) bool { return a.messages.take(now, cfg) }
 
 // frame counts a message or control frame and reports whether its sender floods.
-func (r *rate) frame(now time.Time, cfg Config) (flood bool) {
-	if r.frames.take(now, cfg) {
+func (a *allowance) frame(now time.Time, cfg Config) (flood bool) {
+	if a.frames.take(now, cfg) {
 		return false
 	}
-	if now.Sub(r.window) > floodWindow {
-		r.window, r.surplus = now, 0
+	if now.Sub(a.window) > floodWindow {
+		a.window, a.surplus = now, 0
 	}
-	r.surplus++
-	return r.surplus > floodFactor*cfg.MessageBurst
+	a.surplus++
+	return a.surplus > floodFactor*cfg.MessageBurst
 }
 
 // A bucket is a rate limiter that is one instant: when it will be full again

@@ -1,0 +1,32 @@
+// Package gateway is where the world comes in: one port for HTTP and WebSocket.
+// It moves bytes, owns the sockets and knows no message types; what a client
+// says is understood by a handler, at the other end of the bus.
+//
+// # The life of one connection
+//
+//	accept      Its first request is read on the raw connection. For the stream it
+//	            is judged and answered here; every other goes to net/http.
+//	admit       Token, policy, origin, upgrade, query, limits, in this order; each
+//	            refusal is a status with {"error":"…"}.
+//	upgrade     101. From now on everything is said by frames and close codes.
+//	join        conn.<id>.join. What the client sends is held back until a handler
+//	            claims the connection with its first answer: the welcome, and what is
+//	            subscribed.
+//	stream      A snapshot, then whatever package fanout has for its view. It is a
+//	            cursor in a log that it shares: nothing it does is felt by others.
+//	message     conn.<id>.message. The answers, at gateway.<node>.<id>, are written
+//	            between the frames of the stream, and change what is subscribed.
+//	rejoin      Should nobody take a message, the handler is gone: the connection is
+//	            announced anew, and what was lost is sent again. The client notices
+//	            nothing.
+//	end         By the client, its token's end or revocation, a breach of the
+//	            protocol, a flood, silence, or the drain: one close frame, whose code
+//	            tells the client what to do (close.go).
+//	leave       conn.<id>.leave, exactly once.
+//
+// # Slow clients
+//
+// A client that falls behind gets what it has not had in larger pieces; one that
+// is more than a second behind gets a snapshot instead. It is never disconnected
+// merely for being slow. A socket that accepts not one byte for 30 s is dead.
+package gateway
