@@ -15,7 +15,10 @@ import (
 
 // startTimeout bounds the wait for the embedded server; it takes some 10 ms, and
 // longer only when a large store is recovered.
-const startTimeout = time.Minute
+const (
+	startTimeout = time.Minute
+	startPoll    = 50 * time.Millisecond
+)
 
 // Server is the embedded NATS server. Start makes one, Close ends it.
 type Server struct {
@@ -45,7 +48,7 @@ func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Se
 	s.nats.Start()
 	if err := s.ready(ctx, fatal); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("start bus: %w", err)
+		return nil, fmt.Errorf("start bus with its store in %s: %w", store, err)
 	}
 	return s, nil
 }
@@ -80,27 +83,21 @@ func options(cfg Config, store string) (*server.Options, error) {
 
 // ready waits until the server takes connections or has said why it does not.
 func (s *Server) ready(ctx context.Context, fatal <-chan error) error {
-	ready := make(chan bool, 1)
-	go func() { ready <- s.nats.ReadyForConnections(startTimeout) }()
-	select {
-	case err := <-fatal:
-		s.nats.Shutdown() // lets the goroutine go
-		<-ready
-		return err
-	case <-ctx.Done():
-		s.nats.Shutdown()
-		<-ready
-		return ctx.Err()
-	case ok := <-ready:
-		if ok {
+	deadline := time.Now().Add(startTimeout)
+	for {
+		select {
+		case err := <-fatal:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+		if s.nats.ReadyForConnections(startPoll) {
 			return nil
 		}
-	}
-	select {
-	case err := <-fatal:
-		return err
-	default:
-		return fmt.Errorf("not ready after %v", startTimeout)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not ready after %v", startTimeout)
+		}
 	}
 }
 
