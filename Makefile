@@ -1,0 +1,49 @@
+# One set of flags for everything, so that it is compiled once.
+export CGO_ENABLED ?= 0
+export GOFLAGS ?= -trimpath
+
+LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME := 5s
+
+# What the tests need besides Go, as Debian names it: a C compiler for the race detector, a browser for the page, and
+# node (20 or newer) for its modules. Without the last two, the tests that want them are skipped.
+COMMANDS := gcc chromium node
+PACKAGES := gcc libc6-dev chromium nodejs
+
+.PHONY: build test packages lint fuzz bench clean
+
+# A static binary: bin/tickerd.
+build:
+	go build -ldflags='-s -w' -o bin/tickerd ./cmd/tickerd
+
+# Every test, with the race detector. Without a C compiler: make test RACE=
+RACE := -race
+test: packages
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) ./...
+
+# Installs what the tests need, where root may do so with apt-get.
+packages:
+	@for c in $(COMMANDS); do command -v $$c >/dev/null || missing="$$missing $$c"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; echo "missing:$$missing"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PACKAGES); fi
+
+# Everything that is read and not run.
+lint:
+	@echo gofmt -l .; gofmt -l . | (! grep .)
+	go mod tidy -diff
+	go vet ./...
+	GOOS=darwin go build ./... && GOOS=darwin go vet ./...
+	GOOS=windows go build ./... && GOOS=windows go vet ./...
+	go run $(LINTER) run
+
+# Each fuzz test for FUZZTIME.
+fuzz:
+	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
+		echo "$$dir $$name"; go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir" || exit; done
+
+bench:
+	go test -run='^$$' -bench=. -benchmem ./...
+
+clean:
+	rm -rf bin
