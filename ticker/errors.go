@@ -12,4 +12,5 @@ const (
 	ErrPattern = Error("malformed pattern")
 	ErrDecimal = Error("malformed price")
 	ErrTick    = Error("malformed tick")
+	ErrRules   = Error("too many symbols")
 )

@@ -1,5 +1,7 @@
 package ticker
 
+import "strings"
+
 // Match reports whether pattern stands for name. A star in name is a character
 // that only a star matches, so that Match also tells whether one pattern covers
 // another. It backtracks to the last star only, which is enough and keeps it
@@ -28,28 +30,15 @@ func Match(pattern, name string) bool {
 	return i == len(pattern)
 }
 
-// overlap reports whether some name matches both patterns.
+// overlap reports whether some name matches both patterns. Two that have a star
+// each do so unless their beginnings or their ends contradict each other:
+// between those, a star of the one takes in all that the other spells.
 func overlap(a, b string) bool {
-	// row[j] says whether a[i:] and b[j:] overlap; it is filled from the end.
-	row := make([]bool, len(b)+1)
-	for i := len(a); i >= 0; i-- {
-		diagonal := false // row[j+1] of the line before
-		for j := len(b); j >= 0; j-- {
-			below := row[j] // the same column of the line before
-			switch {
-			case i == len(a) && j == len(b):
-				row[j] = true
-			case j < len(b) && b[j] == '*':
-				row[j] = row[j+1] || i < len(a) && below
-			case i < len(a) && a[i] == '*':
-				row[j] = below || j < len(b) && row[j+1]
-			case i < len(a) && j < len(b) && a[i] == b[j]:
-				row[j] = diagonal
-			default:
-				row[j] = false
-			}
-			diagonal = below
-		}
+	firstA, firstB := strings.IndexByte(a, '*'), strings.IndexByte(b, '*')
+	if firstA < 0 || firstB < 0 {
+		return Match(a, b) || Match(b, a)
 	}
-	return row[0]
+	begin := min(firstA, firstB)
+	end := min(len(a)-strings.LastIndexByte(a, '*'), len(b)-strings.LastIndexByte(b, '*')) - 1
+	return a[:begin] == b[:begin] && a[len(a)-end:] == b[len(b)-end:]
 }

@@ -9,8 +9,12 @@ import (
 // Everything is the pattern that matches every symbol.
 const Everything = "*"
 
-// MaxRules bounds the list that one connection holds.
-const MaxRules = 4096
+// What one connection may hold: so many rules, and so many of them patterns,
+// which are compared with every rule where a symbol is only looked up.
+const (
+	MaxRules    = 4096
+	MaxPatterns = 128
+)
 
 // ParsePattern reads a symbol, or a pattern in which * stands for any run of
 // characters ("ETH-*", "*-USD", "*"); lower case is accepted and raised.
@@ -69,37 +73,104 @@ func (r Rules) Match(s Symbol) bool {
 	return false
 }
 
+// Check reports whether the rules are more than one connection may hold.
+func (r Rules) Check() error {
+	if len(r) > MaxRules {
+		return fmt.Errorf("%w: %d, at most %d can be held", ErrRules, len(r), MaxRules)
+	}
+	patterns := 0
+	for _, rule := range r {
+		if IsPattern(rule) {
+			patterns++
+		}
+	}
+	if patterns > MaxPatterns {
+		return fmt.Errorf("%w: %d with a star, at most %d can be held", ErrRules, patterns, MaxPatterns)
+	}
+	return nil
+}
+
 // Subscribe adds patterns, in order. Rules that an added one overrides
 // altogether are dropped.
 func (r Rules) Subscribe(patterns ...string) Rules {
-	for _, p := range patterns {
-		r = append(r.without(p), p)
-	}
-	return r
+	added := lean(patterns)
+	return append(r.without(patterns), added...)
 }
 
 // Unsubscribe takes patterns away: it drops the rules that they undo, and adds
 // an exclusion where a remaining rule would still match.
 func (r Rules) Unsubscribe(patterns ...string) Rules {
-	for _, p := range patterns {
-		r = r.without(p)
-		if slices.ContainsFunc(r, func(rule string) bool { return rule[0] != '!' && overlap(rule, p) }) {
-			r = append(r, "!"+p)
+	r = r.without(patterns)
+	if !slices.ContainsFunc(r, func(rule string) bool { return rule[0] != '!' }) {
+		return Rules{}
+	}
+	// Of what remains only patterns can match: the symbols would have been undone.
+	var wide []string
+	for _, rule := range r {
+		if rule[0] != '!' && IsPattern(rule) {
+			wide = append(wide, rule)
 		}
-		if !slices.ContainsFunc(r, func(rule string) bool { return rule[0] != '!' }) {
-			r = Rules{}
+	}
+	for _, p := range lean(patterns) {
+		if slices.ContainsFunc(wide, func(rule string) bool { return overlap(rule, p) }) {
+			r = append(r, "!"+p)
 		}
 	}
 	return r
 }
 
-// without is r less the rules of which p covers every symbol; always a copy.
-func (r Rules) without(p string) Rules {
-	kept := make(Rules, 0, len(r)+1)
+// without is r less the rules that patterns cover; always a copy, with room for
+// as many more.
+func (r Rules) without(patterns []string) Rules {
+	var covered cover
+	for _, p := range patterns {
+		covered.add(p)
+	}
+	kept := make(Rules, 0, len(r)+len(patterns))
 	for _, rule := range r {
-		if !Match(p, strings.TrimPrefix(rule, "!")) {
+		if !covered.has(strings.TrimPrefix(rule, "!")) {
 			kept = append(kept, rule)
 		}
 	}
 	return kept
+}
+
+// lean is patterns less those that a later one covers.
+func lean(patterns []string) []string {
+	var later cover
+	kept := make([]string, 0, len(patterns))
+	for _, p := range slices.Backward(patterns) {
+		if !later.has(p) {
+			later.add(p)
+			kept = append(kept, p)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// A cover is a set of patterns. A list of thousands of symbols is told from
+// another in one look-up each.
+type cover struct {
+	symbols  map[string]struct{}
+	patterns []string
+}
+
+func (c *cover) add(p string) {
+	if IsPattern(p) {
+		c.patterns = append(c.patterns, p)
+		return
+	}
+	if c.symbols == nil {
+		c.symbols = make(map[string]struct{})
+	}
+	c.symbols[p] = struct{}{}
+}
+
+// has reports whether one of c covers p.
+func (c *cover) has(p string) bool {
+	if _, ok := c.symbols[p]; ok {
+		return true
+	}
+	return slices.ContainsFunc(c.patterns, func(q string) bool { return Match(q, p) })
 }

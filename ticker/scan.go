@@ -40,12 +40,14 @@ func scanCanonical(msg []byte, t *Scanned) bool {
 	if !c.skip(`{"type":"ticker","seq":`) {
 		return false
 	}
-	seq, err := strconv.ParseUint(string(c.number()), 10, 64)
-	if err != nil || !c.skip(`,"ts":`) {
+	number := c.number()
+	seq, err := strconv.ParseUint(string(number), 10, 64)
+	if err != nil || !isInteger(number) || !c.skip(`,"ts":`) {
 		return false
 	}
-	ts, err := strconv.ParseInt(string(c.number()), 10, 64)
-	if err != nil || !c.skip(`,"data":[`) {
+	number = c.number()
+	ts, err := strconv.ParseInt(string(number), 10, 64)
+	if err != nil || !isInteger(number) || !c.skip(`,"data":[`) {
 		return false
 	}
 	t.Seq, t.TS, t.Data = seq, ts, t.Data[:0]
@@ -100,7 +102,7 @@ func (c *cursor) element() (Element, bool) {
 	}
 	symbol := c.take(n)
 	if !isSymbol(symbol) || !c.skip(`","price":`) || !isDecimal(c.number()) ||
-		!c.skip(`,"timestamp":`) || !isInteger(c.number()) || !c.skip("}") {
+		!c.skip(`,"timestamp":`) || !isTimestamp(c.number()) || !c.skip("}") {
 		return Element{}, false
 	}
 	return Element{Symbol: symbol, JSON: start[:len(start)-len(c.rest)]}, true
@@ -127,11 +129,14 @@ func isDecimal(b []byte) bool {
 	return err == nil && exponent == 0
 }
 
-// isInteger reports whether b is a JSON integer of at most 18 digits.
+// isTimestamp reports whether b is an integer that surely fits 64 bits.
+func isTimestamp(b []byte) bool { return len(b) <= 18 && isInteger(b) }
+
+// isInteger reports whether b is a JSON integer, which has no needless zeros.
 func isInteger(b []byte) bool {
 	b = bytes.TrimPrefix(b, []byte("-"))
 	n := len(b)
-	return 0 < n && n <= 18 && digits(string(b)) == n && (n == 1 || b[0] != '0')
+	return n > 0 && digits(string(b)) == n && (n == 1 || b[0] != '0')
 }
 
 // scanAny takes every JSON object that means a tick.
