@@ -1,0 +1,306 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tickerd/bus"
+	"tickerd/ticker"
+)
+
+const (
+	idLength        = 12 // of a key's id: 60 bits, enough to be unique
+	revocationsPage = 5000
+	keysPage        = 1000
+	// usedEvery is how fresh a key's last_used_at is kept.
+	usedEvery = time.Minute
+)
+
+// The demo key's owner.
+const (
+	DemoUser = "demo"
+	DemoRole = RoleUser
+)
+
+// Store keeps the keys, by their hashes, and what was revoked, in a file that
+// several processes may have open. It is safe for concurrent use.
+type Store struct {
+	db    *gorm.DB
+	clock func() time.Time
+
+	// writer is held by the one transaction that writes, so that the others wait
+	// here, in order, and not on connections that readers need.
+	writer chan struct{}
+
+	// demo admits demo keys; EnsureDemo sets it.
+	demo atomic.Bool
+
+	mu   sync.Mutex
+	used map[string]int64 // key id → when, not yet written
+}
+
+// keyRow is a row of the table keys. Times are unix seconds.
+type keyRow struct {
+	ID         string
+	Hash       string
+	Prefix     string
+	UserID     string
+	Role       string
+	Symbols    string // patterns separated by commas; empty: no limit
+	Demo       bool
+	CreatedAt  int64 `gorm:"autoCreateTime:false"`
+	ExpiresAt  *int64
+	RevokedAt  *int64
+	LastUsedAt *int64
+}
+
+func (keyRow) TableName() string { return "keys" }
+
+func (r keyRow) patterns() []string {
+	if r.Symbols == "" {
+		return nil
+	}
+	return strings.Split(r.Symbols, ",")
+}
+
+func (r keyRow) info() Info {
+	symbols := r.patterns()
+	if symbols == nil {
+		symbols = []string{ticker.Everything}
+	}
+	return Info{
+		ID: r.ID, Prefix: r.Prefix, UserID: r.UserID, Role: r.Role, Symbols: symbols,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, RevokedAt: r.RevokedAt, LastUsedAt: r.LastUsedAt,
+	}
+}
+
+// Open opens the SQLite file at path, which it makes if need be, readable for its
+// owner only. A file that is damaged, of a newer tickerd (ErrNewerSchema), or
+// that cannot be written is an error that names it.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	db, err := openSQLite(ctx, path, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db, clock: time.Now, writer: make(chan struct{}, 1), used: make(map[string]int64)}, nil
+}
+
+// write runs f in a transaction.
+func (s *Store) write(ctx context.Context, f func(tx *gorm.DB) error) error {
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.db.WithContext(ctx).Transaction(f)
+}
+
+// Close closes the file. What is asked of the store after that fails.
+func (s *Store) Close() error {
+	pool, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}
+
+// Ready reports whether the store answers.
+func (s *Store) Ready(ctx context.Context) error {
+	var one int
+	if err := s.db.WithContext(ctx).Raw("SELECT 1 FROM migrations LIMIT 1").Scan(&one).Error; err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+// Create makes a key: see [Keys].
+func (s *Store) Create(ctx context.Context, k NewKey) (Key, Info, error) {
+	key := RandomKey()
+	info, err := s.add(ctx, key.Hash(), key.Prefix(), k)
+	if err != nil {
+		return "", Info{}, err
+	}
+	return key, info, nil
+}
+
+// add stores a key of which only the hash is known here.
+func (s *Store) add(ctx context.Context, hash, prefix string, k NewKey) (Info, error) {
+	k, err := k.checked()
+	if err != nil {
+		return Info{}, err
+	}
+	row := s.row(hash, prefix, k)
+	if err := s.write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error }); err != nil {
+		return Info{}, fmt.Errorf("store key: %w", err)
+	}
+	return row.info(), nil
+}
+
+func (s *Store) row(hash, prefix string, k NewKey) keyRow {
+	row := keyRow{
+		ID:        strings.ToLower(rand.Text()[:idLength]),
+		Hash:      hash,
+		Prefix:    prefix,
+		UserID:    k.User,
+		Role:      k.Role,
+		Symbols:   strings.Join(k.Symbols, ","),
+		CreatedAt: s.clock().Unix(),
+	}
+	if k.Expires > 0 {
+		row.ExpiresAt = new(row.CreatedAt + int64(k.Expires/time.Second))
+	}
+	return row
+}
+
+// List gives all keys: see [Keys].
+func (s *Store) List(ctx context.Context) ([]Info, error) {
+	return allPages(func(last *Info) ([]Info, error) { return s.list(ctx, last) })
+}
+
+// list gives the keys that come after last, at most keysPage of them.
+func (s *Store) list(ctx context.Context, last *Info) ([]Info, error) {
+	q := s.db.WithContext(ctx).Order("created_at, id").Limit(keysPage)
+	if last != nil {
+		q = q.Where("(created_at, id) > (?, ?)", last.CreatedAt, last.ID)
+	}
+	var rows []keyRow
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	infos := make([]Info, len(rows))
+	for i, row := range rows {
+		infos[i] = row.info()
+	}
+	return infos, nil
+}
+
+// allPages puts a list of keys together.
+func allPages(after func(last *Info) ([]Info, error)) ([]Info, error) {
+	all := []Info{}
+	var last *Info
+	for {
+		page, err := after(last)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < keysPage {
+			return all, nil
+		}
+		last = &page[len(page)-1]
+	}
+}
+
+// Exchange tells who holds the key of that hash; whoever asks fills in the
+// policies. An unknown key, a revoked and an expired one are refused alike, after
+// the same work.
+func (s *Store) Exchange(ctx context.Context, hash string) bus.ExchangeResult {
+	who, err := s.exchange(ctx, hash)
+	if err != nil {
+		return bus.ExchangeResult{Error: bus.ExchangeUnavailable}
+	}
+	return who
+}
+
+func (s *Store) exchange(ctx context.Context, hash string) (bus.ExchangeResult, error) {
+	// The join gives one row for an unknown key, too: one of nothing. (Find instead of
+	// Scan, which would log the hash.)
+	var row keyRow
+	err := s.db.WithContext(ctx).Raw(`SELECT keys.* FROM (SELECT ? AS hash) AS asked
+		LEFT JOIN keys ON keys.hash = asked.hash`, hash).Find(&row).Error
+	if err != nil {
+		return bus.ExchangeResult{}, fmt.Errorf("exchange key: %w", err)
+	}
+	now := s.clock().Unix()
+	who := bus.ExchangeResult{KeyID: row.ID, UserID: row.UserID, Role: row.Role, Allowed: row.patterns()}
+	if row.ExpiresAt != nil {
+		who.ExpiresAt = *row.ExpiresAt
+	}
+	unknown, revoked, over := row.ID == "", row.RevokedAt != nil, row.ExpiresAt != nil && *row.ExpiresAt <= now
+	if unknown || revoked || over || row.Demo && !s.demo.Load() {
+		return bus.ExchangeResult{Error: bus.ExchangeInvalid}, nil
+	}
+	if row.LastUsedAt == nil || now-*row.LastUsedAt >= int64(usedEvery/time.Second) {
+		s.mu.Lock()
+		s.used[row.ID] = now
+		s.mu.Unlock()
+	}
+	return who, nil
+}
+
+// WriteUsed writes when keys were last exchanged, of which Exchange takes note
+// once a minute. What cannot be written is dropped: the next exchange notes it
+// again.
+func (s *Store) WriteUsed(ctx context.Context) error {
+	s.mu.Lock()
+	used := s.used
+	s.used = make(map[string]int64)
+	s.mu.Unlock()
+	if len(used) == 0 {
+		return nil
+	}
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		for id, at := range used {
+			if err := tx.Exec("UPDATE keys SET last_used_at = ? WHERE id = ?", at, id).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write last use of keys: %w", err)
+	}
+	return nil
+}
+
+// EnsureDemo admits key as the demo key of this process, and stores it if it is
+// new; a demo key that was before it is revoked. One that has been revoked stays
+// so, which the result tells. Unless it is called, demo keys are refused, and
+// their tokens count as revoked.
+func (s *Store) EnsureDemo(ctx context.Context, key Key) (Info, error) {
+	if _, err := ParseKey(string(key)); err != nil {
+		return Info{}, fmt.Errorf("demo key: %w", err)
+	}
+	var row keyRow
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		if err := s.revokeOtherDemos(tx, key.Hash()); err != nil {
+			return err
+		}
+		err := tx.Where("hash = ?", key.Hash()).Take(&row).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			row = s.row(key.Hash(), key.Prefix(), NewKey{User: DemoUser, Role: DemoRole})
+			row.Demo = true
+			err = tx.Create(&row).Error
+		}
+		if err == nil && !row.Demo {
+			err = fmt.Errorf("%v is the key %s of %s", key, row.ID, row.UserID)
+		}
+		return err
+	})
+	if err != nil {
+		return Info{}, fmt.Errorf("demo key: %w", err)
+	}
+	s.demo.Store(true)
+	return row.info(), nil
+}
+
+func (s *Store) revokeOtherDemos(tx *gorm.DB, hash string) error {
+	var others []string
+	err := tx.Model(&keyRow{}).Where("demo AND revoked_at IS NULL AND hash <> ?", hash).Pluck("id", &others).Error
+	for _, id := range others {
+		if err == nil {
+			err = s.revokeKey(tx, id)
+		}
+	}
+	return err
+}

@@ -1,0 +1,169 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tickerd/bus"
+)
+
+const (
+	// lookAgain is how often a Verifier asks for all revocations anew: so it finds
+	// those that a broken connection swallowed, or that were made beside the bus.
+	lookAgain = 15 * time.Second
+	// firstLook is the pause before it asks again as long as nobody has answered.
+	firstLook   = 100 * time.Millisecond
+	lookTimeout = 5 * time.Second
+)
+
+// Verifier is a Signer that knows what was revoked. Before Run has learned that,
+// no token is good. It is safe for concurrent use.
+type Verifier struct {
+	signer  *Signer
+	revoked *Revoked
+	log     *slog.Logger
+	ready   chan struct{} // closed when all that was revoked is known
+	news    *inbox
+}
+
+// NewVerifier needs its Run.
+func NewVerifier(s *Signer, log *slog.Logger) *Verifier {
+	revoked := NewRevoked()
+	revoked.clock = func() time.Time { return s.Clock() }
+	return &Verifier{signer: s, revoked: revoked, log: log, ready: make(chan struct{}), news: newInbox()}
+}
+
+// Ready is closed when this node knows what was revoked, and admits tokens.
+func (v *Verifier) Ready() <-chan struct{} { return v.ready }
+
+// Sign is Signer.Sign. Where the user's tokens were revoked within this very
+// second, the token says that it was made in the next one, so that it counts; the
+// token of a key that was revoked since its exchange is ErrKeyInvalid.
+func (v *Verifier) Sign(who bus.ExchangeResult) (raw string, t Token, err error) {
+	raw, t, err = v.signer.sign(who, v.revoked.user(who.UserID))
+	if err == nil && v.revoked.Has(t) {
+		return "", Token{}, ErrKeyInvalid
+	}
+	return raw, t, err
+}
+
+// Verify is Signer.Verify, and ErrTokenRevoked for what was revoked. Before Ready
+// it is ErrNotReady.
+func (v *Verifier) Verify(raw string) (Token, error) {
+	select {
+	case <-v.ready:
+	default:
+		return Token{}, ErrNotReady
+	}
+	t, err := v.signer.Verify(raw)
+	if err != nil {
+		return Token{}, err
+	}
+	if v.revoked.Has(t) {
+		return Token{}, ErrTokenRevoked
+	}
+	return t, nil
+}
+
+// Revoked reports whether t, once verified, has been revoked since.
+func (v *Verifier) Revoked(t Token) bool { return v.revoked.Has(t) }
+
+// Run keeps v informed until ctx ends: it listens to bus.Revoked, and then asks
+// for what was revoked before, so that nothing is missed in between.
+//
+// It calls act, one call at a time, with each revocation that is news, after
+// Verify has begun to refuse its tokens. act ends the live connections whose token
+// is now Revoked. A token may be verified just before, and its connection only be
+// listed just after: who lists one asks Revoked once more.
+func (v *Verifier) Run(ctx context.Context, conn *bus.Conn, act func(bus.Revocation)) error {
+	sub, err := conn.Subscribe(bus.Revoked, func(m *bus.Msg) {
+		var rev bus.Revocation
+		if err := json.Unmarshal(m.Data, &rev); err != nil {
+			v.log.Warn("revocation not understood", "subject", m.Subject, "err", err)
+			return
+		}
+		v.hear(rev)
+	})
+	if err != nil {
+		return fmt.Errorf("verifier: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only where the connection is gone
+
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() { v.ask(ctx, conn) })
+
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-v.news.wake:
+			for _, rev := range v.news.take() {
+				act(rev)
+			}
+		}
+	}
+}
+
+// hear takes in one revocation.
+func (v *Verifier) hear(rev bus.Revocation) {
+	if _, _, err := subjectOf(rev); err != nil {
+		v.log.Warn("revocation not understood", "err", err)
+		return
+	}
+	if rev.At == 0 {
+		rev.At = v.signer.Clock().Unix()
+	}
+	if v.revoked.Add(rev) {
+		v.news.put(rev)
+	}
+}
+
+// ask looks for all revocations, soon until it has them, then now and again.
+func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
+	ready, failed := false, false
+	for {
+		err := v.load(ctx, conn)
+		if err != nil && ctx.Err() == nil && !failed {
+			v.log.Warn("revocations unknown, asking on", "err", err)
+		}
+		failed = err != nil
+		if err == nil && !ready {
+			ready = true
+			close(v.ready)
+		}
+		pause := lookAgain
+		if !ready {
+			pause = firstLook
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// load asks for all revocations, page by page.
+func (v *Verifier) load(ctx context.Context, conn *bus.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var last bus.Revocation
+	for {
+		var page []bus.Revocation
+		if err := conn.Request(ctx, bus.Revocations, last, &page); err != nil {
+			return err
+		}
+		for _, rev := range page {
+			v.hear(rev)
+		}
+		if len(page) < revocationsPage {
+			return nil
+		}
+		last = page[len(page)-1]
+	}
+}
