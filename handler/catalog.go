@@ -1,0 +1,58 @@
+package handler
+
+import (
+	"maps"
+	"sync/atomic"
+
+	"tickerd/ticker"
+)
+
+// A catalog is the symbols that exist: those of the settings, and every one that
+// was ever in a tick. Readers take no lock: the set is replaced, never changed,
+// and that only when a symbol is new.
+type catalog struct {
+	symbols atomic.Pointer[map[ticker.Symbol]struct{}]
+
+	// Owned by learn, of which one call runs at a time.
+	scanned ticker.Scanned
+}
+
+func newCatalog(symbols []ticker.Symbol) *catalog {
+	set := make(map[ticker.Symbol]struct{}, len(symbols))
+	for _, s := range symbols {
+		set[s] = struct{}{}
+	}
+	c := new(catalog)
+	c.symbols.Store(&set)
+	return c
+}
+
+// has reports whether s exists.
+func (c *catalog) has(s ticker.Symbol) bool {
+	_, ok := (*c.symbols.Load())[s]
+	return ok
+}
+
+// learn takes in the symbols of a tick.
+func (c *catalog) learn(tick []byte) error {
+	if err := ticker.Scan(tick, &c.scanned); err != nil {
+		return err
+	}
+	known := *c.symbols.Load()
+	for _, e := range c.scanned.Data {
+		if _, ok := known[ticker.Symbol(e.Symbol)]; !ok {
+			c.grow(known)
+			break
+		}
+	}
+	return nil
+}
+
+// grow replaces the set by one that has the symbols of the scanned tick too.
+func (c *catalog) grow(known map[ticker.Symbol]struct{}) {
+	grown := maps.Clone(known)
+	for _, e := range c.scanned.Data {
+		grown[ticker.Symbol(e.Symbol)] = struct{}{}
+	}
+	c.symbols.Store(&grown)
+}

@@ -1,0 +1,163 @@
+package handler
+
+import (
+	"time"
+
+	"tickerd/auth"
+	"tickerd/bus"
+	"tickerd/ticker"
+)
+
+// routeWebSocket is what a connection's policy must allow it to connect to.
+const routeWebSocket = "/ws/ticker"
+
+// A conn is what a worker knows of a connection that it holds.
+type conn struct {
+	sub      *bus.Subscription
+	user     string // the actor: "user:demo"
+	scope    *auth.Scope
+	rules    ticker.Rules
+	interval int64 // milliseconds
+	expires  int64 // unix seconds
+	broken   bool  // one of its messages made us panic: it is being closed
+}
+
+// answer decides about one message of the client.
+func (c *conn) answer(h *Handler, data []byte) answer {
+	m, bad := parseMessage(data)
+	if bad != nil {
+		return h.refuse(bad, nil)
+	}
+	var a answer
+	switch m.kind {
+	case typePing:
+		a = answer{Payload: pong{typePong, m.id, h.Clock().UnixMicro()}}
+	case typeSubscribe:
+		a, bad = c.subscribe(h, m)
+	case typeUnsubscribe:
+		a, bad = c.unsubscribe(h, m)
+	case typeRefresh:
+		a, bad = c.refresh(h, m)
+	case "":
+		bad = faultf(codeUnknownType, "type is missing or not a string")
+	default:
+		bad = faultf(codeUnknownType, "unknown type %.40q", m.kind)
+	}
+	if bad != nil {
+		return h.refuse(bad, m.id)
+	}
+	return a
+}
+
+func (c *conn) subscribe(h *Handler, m message) (answer, *fault) {
+	patterns, bad := c.patterns(h, m)
+	if bad != nil {
+		return answer{}, bad
+	}
+	interval, bad := m.intervalMS()
+	if bad != nil {
+		return answer{}, bad
+	}
+	if len(patterns) == 0 && interval == nil {
+		return answer{}, faultf(codeBadSymbol, "no symbols")
+	}
+	rules := c.rules.Subscribe(patterns...)
+	if err := rules.Check(); err != nil {
+		return answer{}, &fault{codeBadSymbol, err.Error()}
+	}
+	c.rules = rules
+	if interval != nil {
+		c.interval = *interval
+	}
+	return answer{
+		Payload: subscribed{typeSubscribed, m.id, c.rules, c.interval},
+		Answer:  bus.Answer{Subscribe: patterns, IntervalMS: interval},
+	}, nil
+}
+
+func (c *conn) unsubscribe(h *Handler, m message) (answer, *fault) {
+	patterns, bad := c.patterns(h, m)
+	if bad != nil {
+		return answer{}, bad
+	}
+	if len(patterns) == 0 {
+		return answer{}, faultf(codeBadSymbol, "no symbols")
+	}
+	rules := c.rules.Unsubscribe(patterns...)
+	if err := rules.Check(); err != nil {
+		return answer{}, &fault{codeBadSymbol, err.Error()}
+	}
+	c.rules = rules
+	return answer{
+		Payload: unsubscribed{typeUnsubscribed, m.id, c.rules},
+		Answer:  bus.Answer{Unsubscribe: patterns},
+	}, nil
+}
+
+// patterns are what a request names: well-formed, allowed, and known, looked at
+// in this order. What the client may not see it is not told the existence of. A
+// pattern means "of those, all that I may see", now or later, so that none is
+// forbidden or unknown.
+func (c *conn) patterns(h *Handler, m message) ([]string, *fault) {
+	patterns, bad := m.patterns()
+	if bad != nil {
+		return nil, bad
+	}
+	var hidden, unknown []string
+	for _, p := range patterns {
+		switch {
+		case ticker.IsPattern(p):
+		case !c.scope.Sees(ticker.Symbol(p)):
+			hidden = append(hidden, p)
+		case !h.catalog.has(ticker.Symbol(p)):
+			unknown = append(unknown, p)
+		}
+	}
+	switch {
+	case hidden != nil:
+		return nil, faultf(codeForbidden, "not allowed to see %q", hidden)
+	case unknown != nil:
+		return nil, faultf(codeBadSymbol, "unknown symbol %q", unknown)
+	}
+	return patterns, nil
+}
+
+// refresh puts the connection on a newer token. Where that cannot be, it goes on
+// with the one it has.
+func (c *conn) refresh(h *Handler, m message) (answer, *fault) {
+	raw, ok := text(m.token)
+	if !ok {
+		return answer{}, faultf(codeBadToken, "token is missing or not a string")
+	}
+	t, err := h.verifier.Verify(raw)
+	if err != nil {
+		h.log.Debug("refresh refused", "user_id", c.user, "err", err)
+		return answer{}, faultf(codeBadToken, "invalid token")
+	}
+	expires := t.ExpiresAt.Unix()
+	scope := h.policies.Scope(t.Role, t.Policies, t.Allowed)
+	switch {
+	case t.Actor() != c.user:
+		return answer{}, faultf(codeBadToken, "token of another user")
+	case expires <= c.expires:
+		return answer{}, faultf(codeBadToken, "token does not end later than the present one")
+	case !scope.Allows(auth.ActionConnect, routeWebSocket):
+		return answer{}, faultf(codeBadToken, "policy of the token does not allow to connect")
+	}
+	c.scope, c.expires = scope, expires
+	return answer{
+		Payload: refreshed{typeRefreshed, m.id, remaining(expires, h.Clock())},
+		Answer: bus.Answer{Renewal: &bus.Renewal{
+			TokenID:   t.ID,
+			KeyID:     t.KeyID,
+			Role:      t.Role,
+			Policies:  t.Policies,
+			Allowed:   t.Allowed,
+			IssuedAt:  t.IssuedAt.Unix(),
+			ExpiresAt: expires,
+		}},
+	}, nil
+}
+
+// remaining is the seconds until a token ends.
+func remaining(expires int64, now time.Time) int64 { return max(expires-now.Unix(), 0) }
