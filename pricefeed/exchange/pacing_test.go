@@ -1,0 +1,248 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"tickerd/ticker"
+)
+
+// rounding is what the limiter, which counts in floats, may be off.
+const rounding = time.Microsecond
+
+// nowhere is a sink.
+type nowhere struct{}
+
+func (nowhere) Link(bool)                  {}
+func (nowhere) Market(ticker.Symbol, bool) {}
+func (nowhere) Price(ticker.Price)         {}
+
+// pacing runs a client in a bubble for so long, and returns when it dialled.
+// What it dials is one end of a pipe, at whose other end serve is.
+func pacing(t *testing.T, terms Terms, duration time.Duration, serve func(attempt int, c net.Conn) error) (dials []time.Duration, ends []error) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), duration)
+		defer cancel()
+		client := NewClient("ws://exchange.test", terms, slog.New(slog.DiscardHandler))
+		client.netDial = func(context.Context, string, string) (net.Conn, error) {
+			dials = append(dials, time.Since(start))
+			attempt := len(dials)
+			here, there := net.Pipe()
+			go func() {
+				if serve(attempt, there) == nil {
+					_, _ = io.Copy(io.Discard, there) // until the client has had enough
+				}
+				there.Close()
+			}()
+			return here, nil
+		}
+		err := client.Run(ctx, nowhere{}, func(ctx context.Context, c *Conn) error {
+			for {
+				if _, err := c.Read(ctx); err != nil {
+					ends = append(ends, err)
+					return err
+				}
+			}
+		})
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if took := time.Since(start); took < duration || took > duration+closeTimeout {
+			t.Errorf("Run took %v of %v", took, duration)
+		}
+	})
+	return dials, ends
+}
+
+func upgrade(c net.Conn) error {
+	_, err := ws.Upgrade(c)
+	return err
+}
+
+func refuse(status int, header string) func(int, net.Conn) error {
+	return func(_ int, c net.Conn) error {
+		request, err := http.ReadRequest(newReader(c))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\n%s\r\n", status, http.StatusText(status), header)
+		request.Body.Close()
+		return err
+	}
+}
+
+func polite() Terms {
+	return Terms{ConnectEvery: time.Second, MessageEvery: time.Second, Retry: time.Second, Silence: 10 * time.Second}
+}
+
+// The number of attempts against an exchange that refuses every one grows with
+// the logarithm of time, until the ceiling is reached.
+func TestAttemptsBackOff(t *testing.T) {
+	dials, _ := pacing(t, polite(), time.Hour, refuse(500, ""))
+	// Ceilings of 1, 2, 4, … 32 s, then a minute: half of that on average.
+	if n := len(dials); n < 80 || n > 200 {
+		t.Errorf("%d attempts in an hour", n)
+	}
+	waits := make(map[time.Duration]bool)
+	for i := 1; i < len(dials); i++ {
+		wait := dials[i] - dials[i-1]
+		if wait < time.Second-rounding || wait > longestDelay+time.Second {
+			t.Errorf("attempt %d came %v after the last", i, wait)
+		}
+		waits[wait] = true
+	}
+	if len(waits) < len(dials)/2 {
+		t.Errorf("no jitter: %d different waits of %d", len(waits), len(dials))
+	}
+}
+
+// However short the waits, attempts keep the distance.
+func TestAttemptsAreLimited(t *testing.T) {
+	terms := polite()
+	terms.Retry = 1
+	dials, _ := pacing(t, terms, 20*time.Second, refuse(500, ""))
+	for i := 1; i < len(dials); i++ {
+		if wait := dials[i] - dials[i-1]; wait < time.Second-rounding {
+			t.Errorf("attempt %d came %v after the last", i, wait)
+		}
+	}
+	if len(dials) < 15 {
+		t.Errorf("%d attempts", len(dials))
+	}
+}
+
+func TestRetryAfterIsRespected(t *testing.T) {
+	dials, _ := pacing(t, polite(), time.Hour, refuse(429, "Retry-After: 600\r\n"))
+	if n := len(dials); n < 5 || n > 6 {
+		t.Errorf("%d attempts in an hour", n)
+	}
+	for i := 1; i < len(dials); i++ {
+		if wait := dials[i] - dials[i-1]; wait < 10*time.Minute {
+			t.Errorf("attempt %d came %v after the last", i, wait)
+		}
+	}
+}
+
+// After a long connection the first wait is short again, after a short one it is
+// not.
+func TestBackoffStartsAnew(t *testing.T) {
+	lasts := func(d time.Duration) []time.Duration {
+		dials, _ := pacing(t, polite(), 10*time.Hour, func(attempt int, c net.Conn) error {
+			if attempt%20 != 0 { // many fail, then one lasts
+				return io.ErrClosedPipe
+			}
+			if err := upgrade(c); err != nil {
+				return err
+			}
+			for range d / time.Second {
+				time.Sleep(time.Second)
+				if _, err := c.Write(ws.MustCompileFrame(ws.NewTextFrame(nil))); err != nil {
+					return err
+				}
+			}
+			return io.ErrClosedPipe
+		})
+		var waits []time.Duration
+		for i := 20; i < len(dials); i += 20 {
+			waits = append(waits, dials[i]-dials[i-1]-d)
+		}
+		return waits
+	}
+	if longest := slices.Max(lasts(healthyAfter)); longest > time.Second {
+		t.Errorf("after a long connection a wait of %v", longest)
+	}
+	if longest := slices.Max(lasts(healthyAfter - 10*time.Second)); longest < 10*time.Second {
+		t.Errorf("after a short connection waits of %v at most", longest)
+	}
+}
+
+func TestSilenceTakesItsTime(t *testing.T) {
+	_, ends := pacing(t, polite(), 15*time.Second, func(attempt int, c net.Conn) error {
+		if attempt > 1 {
+			return io.ErrClosedPipe
+		}
+		return upgrade(c)
+	})
+	if len(ends) != 1 || ends[0] != ErrSilent {
+		t.Errorf("ended with %v", ends)
+	}
+	_, ends = pacing(t, polite(), 9*time.Second, func(_ int, c net.Conn) error { return upgrade(c) })
+	if len(ends) != 1 || ends[0] == ErrSilent {
+		t.Errorf("ended with %v", ends)
+	}
+}
+
+// A handshake that does not come to an end is given up.
+func TestHandshakeTimeout(t *testing.T) {
+	dials, _ := pacing(t, polite(), 12*time.Second, func(int, net.Conn) error { return nil })
+	if len(dials) != 2 || dials[1] < dialTimeout {
+		t.Errorf("dialled at %v", dials)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	b := backoff{first: time.Second}
+	for _, ceiling := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
+		if wait := b.next(); wait < 0 || wait >= ceiling*time.Second {
+			t.Errorf("%v at a ceiling of %v", wait, ceiling*time.Second)
+		}
+	}
+	b.reset()
+	if wait := b.next(); wait >= time.Second {
+		t.Errorf("%v at first", wait)
+	}
+}
+
+func TestParseRetryAfter(t *testing.T) {
+	now := time.Date(2026, 10, 3, 20, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		"7":                             7 * time.Second,
+		"-7":                            0,
+		"3601":                          time.Hour,
+		"1.5":                           0,
+		"soon":                          0,
+		"99999999999999999999":          0,
+		"Sat, 03 Oct 2026 20:00:30 GMT": 30 * time.Second,
+		"Sat, 03 Oct 2026 19:00:00 GMT": 0,
+		"Sat, 03 Oct 2027 20:00:00 GMT": time.Hour,
+	} {
+		if got := parseRetryAfter(value, now); got != want {
+			t.Errorf("%q: %v, want %v", value, got, want)
+		}
+	}
+}
+
+func FuzzParseRetryAfter(f *testing.F) {
+	f.Add("7")
+	f.Add("Sat, 03 Oct 2026 20:00:30 GMT")
+	f.Add("9223372036854775807")
+	f.Fuzz(func(t *testing.T, value string) {
+		if d := parseRetryAfter(value, time.Unix(1700000000, 0)); d < 0 || d > longestRetryAfter {
+			t.Errorf("%q: %v", value, d)
+		}
+	})
+}
+
+func FuzzReadRetryAfter(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 503\nretry-after:7\n\n"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		if d := readRetryAfter(bytes.NewReader(answer)); d < 0 || d > longestRetryAfter {
+			t.Errorf("%q: %v", answer, d)
+		}
+	})
+}

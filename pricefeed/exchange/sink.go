@@ -1,0 +1,18 @@
+package exchange
+
+import "tickerd/ticker"
+
+// A Sink takes what an adapter learns. Its methods return at once, whatever
+// becomes of the news, and may be called by any goroutine.
+type Sink interface {
+	// Link tells whether there is a connection to the exchange. Nothing is known
+	// of any symbol when a connection comes up, and nothing holds when it ends.
+	Link(up bool)
+
+	// Market tells that the exchange still serves s and has nothing newer (a
+	// heartbeat), or that it refuses s, which holds until it is served again.
+	Market(s ticker.Symbol, served bool)
+
+	// Price tells the newest trade of a symbol, which is thereby served.
+	Price(p ticker.Price)
+}

@@ -1,0 +1,54 @@
+package pricefeed
+
+import (
+	"tickerd/bus"
+	"tickerd/ticker"
+)
+
+// maxRequests may wait for the end of a tick; what comes on top is lost, and
+// asked again.
+const maxRequests = 1024
+
+// answer answers a request. It goes out by the same connection as the ticks: who
+// listens to both gets a snapshot after the tick that it is of, and before the
+// next.
+func (f *Feed) answer(m *bus.Msg) {
+	if m.Reply == "" {
+		return
+	}
+	var err error
+	switch m.Subject {
+	case SubjectSnapshot:
+		err = f.bus.Publish(m.Reply, f.snapshot())
+	case SubjectStatus:
+		err = f.bus.PublishJSON(m.Reply, f.current())
+	}
+	if err != nil {
+		f.complain("answer "+m.Subject, err)
+	}
+}
+
+// snapshot is every price published so far.
+func (f *Feed) snapshot() []byte {
+	msg := ticker.AppendHead(nil, f.seq, f.ts, true)
+	comma := false
+	for _, p := range f.published {
+		if p.Price == "" {
+			continue
+		}
+		if comma {
+			msg = append(msg, ',')
+		}
+		msg, comma = p.AppendJSON(msg), true
+	}
+	return append(msg, ticker.Tail...)
+}
+
+// current is the state of every symbol, as last told.
+func (f *Feed) current() []bus.Status {
+	all := make([]int, len(f.symbols))
+	for i := range all {
+		all[i] = i
+	}
+	return statuses(f.cfg.Source, f.symbols, f.told, all)
+}
