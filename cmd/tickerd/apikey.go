@@ -22,7 +22,7 @@ const keyTimeout = 15 * time.Second
 // keyCreateCommand makes an API key.
 type keyCreateCommand struct {
 	User    string        `required:"" placeholder:"USER" help:"Whose key it is: letters, digits and any of _ . @ + -."`
-	Role    string        `default:"user" placeholder:"ROLE" help:"What it allows: user, admin, or a role that your policies name (${default})."`
+	Role    string        `default:"user" placeholder:"ROLE" help:"What it allows: user, admin, or a role that your policies name; ${default} if left out."`
 	Symbols []string      `placeholder:"PATTERN" help:"Limit it to symbols such as BTC-USD or BTC-*; every symbol if left out."`
 	Expires time.Duration `placeholder:"DURATION" help:"How long it lives, as in 720h; until it is revoked if left out."`
 }
@@ -30,9 +30,6 @@ type keyCreateCommand struct {
 // Run prints the key alone on standard output.
 func (c keyCreateCommand) Run(ctx context.Context, p *program, file *configFile) error {
 	return p.withKeys(ctx, file, func(ctx context.Context, s settings, keys auth.Keys) error {
-		if auth.NewPolicies(s.Auth.Policies).Of(c.Role) == nil {
-			p.remark("no policy is for the role %s: it allows nothing", c.Role)
-		}
 		key, info, err := keys.Create(ctx, auth.NewKey{User: c.User, Role: c.Role, Symbols: c.Symbols, Expires: c.Expires})
 		if err != nil {
 			return err
@@ -40,7 +37,10 @@ func (c keyCreateCommand) Run(ctx context.Context, p *program, file *configFile)
 		if _, err := fmt.Fprintln(p.stdout, key.Reveal()); err != nil {
 			return fmt.Errorf("the key %s is made and cannot be shown: %w", info.ID, err)
 		}
-		p.remark("This is the key %s of %s. It is shown this once.", info.ID, info.UserID)
+		p.remark("this is the key %s of %s, shown this once", info.ID, info.UserID)
+		if auth.NewPolicies(s.Auth.Policies).Of(info.Role) == nil {
+			p.remark("no policy is for the role %s: the key allows nothing", info.Role)
+		}
 		return nil
 	})
 }
@@ -94,9 +94,13 @@ func (c keyRevokeCommand) Run(ctx context.Context, p *program, file *configFile)
 	})
 }
 
+// keyUse is what a command does with the keys. It does nothing else unless that
+// succeeds.
+type keyUse func(context.Context, settings, auth.Keys) error
+
 // withKeys lets use have the keys: those of the node that runs on the data
 // directory, or else, while no node can start, those in the database itself.
-func (p *program) withKeys(ctx context.Context, file *configFile, use func(context.Context, settings, auth.Keys) error) error {
+func (p *program) withKeys(ctx context.Context, file *configFile, use keyUse) error {
 	s, _, err := readSettings(string(*file), p.environ)
 	if err != nil {
 		return err
@@ -104,17 +108,18 @@ func (p *program) withKeys(ctx context.Context, file *configFile, use func(conte
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
 	log := newLog(logConfig{Format: s.Log.Format, Level: "warn"}, p.stderr)
-	if bus.NodeRuns(filepath.Join(s.DataDir, socketFile)) {
-		return askNode(ctx, s, log, use)
+	socket := filepath.Join(s.DataDir, socketFile)
+	if bus.NodeRuns(socket) {
+		return askNode(ctx, socket, s, log, use)
 	}
 	dir, err := openDataDir(ctx, s.DataDir)
-	if errors.Is(err, errInUse) && bus.NodeRuns(filepath.Join(s.DataDir, socketFile)) {
-		return askNode(ctx, s, log, use) // it was just starting
+	if errors.Is(err, errInUse) && bus.NodeRuns(socket) {
+		return askNode(ctx, socket, s, log, use) // it was just starting
 	}
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer closing(log, "data directory", dir.Close)
 	store, err := auth.Open(ctx, dir.file(databaseFile), log)
 	if err != nil {
 		return err
@@ -122,24 +127,32 @@ func (p *program) withKeys(ctx context.Context, file *configFile, use func(conte
 	return errors.Join(use(ctx, s, store), store.Close())
 }
 
-// askNode lets use have the keys of the running node, as its operator.
-func askNode(ctx context.Context, s settings, log *slog.Logger, use func(context.Context, settings, auth.Keys) error) error {
+// askNode lets use have the keys of the node at socket, as its operator.
+func askNode(ctx context.Context, socket string, s settings, log *slog.Logger, use keyUse) (err error) {
 	password := s.Bus.OperatorPassword
 	if password == "" {
-		var err error
 		password, err = readSecret(filepath.Join(s.DataDir, operatorPasswordFile), minPassword, log)
 		if err != nil {
 			return err
 		}
 	}
-	conn, err := bus.DialLocal(filepath.Join(s.DataDir, socketFile), password, "key command", log)
+	conn, err := bus.DialLocal(socket, password, "key command", log)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	err = use(ctx, s, auth.NewRemote(conn))
-	if errors.Is(err, bus.ErrNoResponders) {
-		return fmt.Errorf("the node that runs on %s does not answer for keys", s.DataDir)
+	for began := time.Now(); ; {
+		err := use(ctx, s, auth.NewRemote(conn))
+		switch {
+		case !errors.Is(err, bus.ErrNoResponders):
+			return err
+		case time.Since(began) > lockWait: // a node that is starting answers within it
+			return fmt.Errorf("the node that runs on %s does not answer for keys", s.DataDir)
+		}
+		select {
+		case <-time.After(lockWait / 20):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return err
 }

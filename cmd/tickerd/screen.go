@@ -30,6 +30,25 @@ type message struct {
 	Message string   `json:"message"`
 }
 
+// readMessage decodes a message; of one whose type is of no interest here, nothing
+// but the type.
+func readMessage(raw []byte) (m message, err error) {
+	var head struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return m, fmt.Errorf("message of the server: %w", err)
+	}
+	switch head.Type {
+	case "welcome", "ticker", "status", "error", "drain":
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return m, fmt.Errorf("%s of the server: %w", head.Type, err)
+		}
+	}
+	m.Type = head.Type
+	return m, nil
+}
+
 // A price has the digits that the server sent.
 type price struct {
 	Symbol    string      `json:"symbol"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 )
@@ -12,7 +13,7 @@ import (
 // remoteFlags say which server to talk to, and as whom.
 type remoteFlags struct {
 	Key string   `required:"" placeholder:"KEY" help:"The API key; - reads it from standard input, unseen by ps and the shell's history."`
-	URL *url.URL `name:"url" default:"http://localhost:8081" placeholder:"URL" help:"The server's address (${default})."`
+	URL *url.URL `name:"url" default:"http://localhost:8081" placeholder:"URL" help:"The server's address; ${default} if left out."`
 }
 
 func (f remoteFlags) Validate() error {
@@ -29,10 +30,14 @@ func (f remoteFlags) key(p *program) (string, error) {
 	}
 	line, err := bufio.NewReader(p.stdin).ReadString('\n')
 	key := strings.TrimSpace(line)
-	if key == "" {
-		return "", errors.Join(errors.New("no API key on standard input"), err)
+	switch {
+	case key != "":
+		return key, nil
+	case err != nil && err != io.EOF:
+		return "", fmt.Errorf("read the API key: %w", err)
+	default:
+		return "", errors.New("no API key on standard input")
 	}
-	return key, nil
 }
 
 // tokenCommand exchanges an API key for a token.

@@ -164,9 +164,9 @@ func (w *watcher) show(s *stream) error {
 		if err != nil {
 			return err
 		}
-		var m message
-		if err := json.Unmarshal(raw, &m); err != nil {
-			return fmt.Errorf("message of the server: %w", err)
+		m, err := readMessage(raw)
+		if err != nil {
+			return err
 		}
 		switch m.Type {
 		case "welcome":
