@@ -25,6 +25,7 @@
 //	iat     when it was made; absent: counted as older than any revocation of its user
 //	exp     when it ends, at most 30 days (MaxTokenTTL) after iat, or after now where there is no iat
 //	nbf     respected where it is there; so is aud, which must then name "tickerd"
+//	        (iat and nbf may be 5 s ahead of our clock; exp is exact)
 //	role    "user"
 //	policies ["user_policy"]   none: those of the role
 //	key     the id of its API key

@@ -8,15 +8,17 @@ import (
 )
 
 // migrate brings the schema up to date, in one transaction: of two processes that
-// start on an empty file one makes the tables, and the other finds them.
+// start on an empty file one makes the tables, and the other finds them. (The
+// library's own transaction passes over a failure to begin.)
 func migrate(db *gorm.DB) error {
-	err := gormigrate.New(db, &gormigrate.Options{
-		TableName:                 "migrations",
-		IDColumnName:              "id",
-		IDColumnSize:              64,
-		UseTransaction:            true,
-		ValidateUnknownMigrations: true,
-	}, migrations()).Migrate()
+	err := db.Transaction(func(tx *gorm.DB) error {
+		return gormigrate.New(tx, &gormigrate.Options{
+			TableName:                 "migrations",
+			IDColumnName:              "id",
+			IDColumnSize:              64,
+			ValidateUnknownMigrations: true,
+		}, migrations()).Migrate()
+	})
 	if errors.Is(err, gormigrate.ErrUnknownPastMigration) {
 		return ErrNewerSchema
 	}

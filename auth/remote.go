@@ -36,7 +36,7 @@ type revokeRequest struct {
 // keysAnswer answers them all.
 type keysAnswer struct {
 	Error   string `json:"error,omitempty"`
-	Message string `json:"message,omitempty"` // for people, where Error is codeRefused
+	Message string `json:"message,omitempty"` // for people; only with codeRefused
 	Key     *Info  `json:"key,omitempty"`
 	Keys    []Info `json:"keys,omitempty"`
 }
@@ -48,10 +48,12 @@ const (
 	codeUnavailable = "unavailable"
 )
 
+const errRequest = Error("request not understood")
+
 // failure is err as an answer; of a store's trouble, nothing but that.
 func failure(err error) keysAnswer {
 	switch {
-	case errors.Is(err, ErrKeyRefused):
+	case errors.Is(err, ErrKeyRefused), errors.Is(err, errRequest):
 		return keysAnswer{Error: codeRefused, Message: err.Error()}
 	case errors.Is(err, ErrUnknownKey):
 		return keysAnswer{Error: codeUnknownKey}

@@ -86,6 +86,11 @@ func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) error {
 	if err != nil {
 		return err
 	}
+	return s.forget(tx)
+}
+
+// forget removes the revocations that count no more.
+func (s *Store) forget(tx *gorm.DB) error {
 	return tx.Exec("DELETE FROM revocations WHERE at <= ?", s.clock().Add(-remembered).Unix()).Error
 }
 
@@ -94,7 +99,10 @@ func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) error {
 // page before, until a page is short of 5000. A demo key that this process does
 // not admit is among the first.
 func (s *Store) Revocations(ctx context.Context, last bus.Revocation) ([]bus.Revocation, error) {
-	db := s.db.WithContext(ctx)
+	db, err := s.read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list revocations: %w", err)
+	}
 	revs := []bus.Revocation{}
 	q := db.Order("kind, id").Limit(revocationsPage).Where("at > ?", s.clock().Add(-remembered).Unix())
 	if kind, id, err := subjectOf(last); err == nil {

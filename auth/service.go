@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -175,13 +174,12 @@ func (s *Service) revocations(ctx context.Context, data []byte) any {
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, &last); err != nil {
 			s.log.Warn("request not understood", "subject", bus.Revocations, "err", err)
-			return failure(fmt.Errorf("%w: %w", ErrKeyRefused, err))
+			return failure(fmt.Errorf("%w: %w", errRequest, err))
 		}
 	}
 	revs, err := s.store.Revocations(ctx, last)
 	if err != nil {
-		s.log.Error("auth", "err", err)
-		return failure(err)
+		return s.failed(err)
 	}
 	return revs
 }
@@ -189,13 +187,13 @@ func (s *Service) revocations(ctx context.Context, data []byte) any {
 func (s *Service) create(ctx context.Context, data []byte) keysAnswer {
 	var ask createRequest
 	if err := json.Unmarshal(data, &ask); err != nil {
-		return failure(fmt.Errorf("%w: %w", ErrKeyRefused, err))
+		return failure(fmt.Errorf("%w: %w", errRequest, err))
 	}
 	if hash, err := hex.DecodeString(ask.KeyHash); err != nil || len(hash) != 32 || ask.KeyHash != strings.ToLower(ask.KeyHash) {
-		return failure(fmt.Errorf("%w: key_hash: not a SHA-256 in lower-case hexadecimal", ErrKeyRefused))
+		return failure(fmt.Errorf("%w: key_hash: not a SHA-256 in lower-case hexadecimal", errRequest))
 	}
 	if !strings.HasPrefix(ask.Prefix, keyPrefix) || len(ask.Prefix) != prefixShown {
-		return failure(fmt.Errorf("%w: prefix: not the first %d characters of a key", ErrKeyRefused, prefixShown))
+		return failure(fmt.Errorf("%w: prefix: not the first %d characters of a key", errRequest, prefixShown))
 	}
 	info, err := s.store.add(ctx, ask.KeyHash, ask.Prefix, ask.newKey())
 	if err != nil {
@@ -209,7 +207,7 @@ func (s *Service) list(ctx context.Context, data []byte) keysAnswer {
 	var ask listRequest
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, &ask); err != nil {
-			return failure(fmt.Errorf("%w: %w", ErrKeyRefused, err))
+			return failure(fmt.Errorf("%w: %w", errRequest, err))
 		}
 	}
 	infos, err := s.store.list(ctx, ask.After)
@@ -223,7 +221,7 @@ func (s *Service) list(ctx context.Context, data []byte) keysAnswer {
 func (s *Service) revoke(ctx context.Context, data []byte) keysAnswer {
 	var ask revokeRequest
 	if err := json.Unmarshal(data, &ask); err != nil {
-		return failure(fmt.Errorf("%w: %w", ErrKeyRefused, err))
+		return failure(fmt.Errorf("%w: %w", errRequest, err))
 	}
 	if err := s.store.Revoke(ctx, ask.ID); err != nil {
 		return s.failed(err)
@@ -237,25 +235,27 @@ func (s *Service) revoke(ctx context.Context, data []byte) keysAnswer {
 
 // failed is failure, logged where it is ours.
 func (s *Service) failed(err error) keysAnswer {
-	if !errors.Is(err, ErrUnknownKey) && !errors.Is(err, ErrKeyRefused) {
+	answer := failure(err)
+	if answer.Error == codeUnavailable {
 		s.log.Error("auth", "err", err)
 	}
-	return failure(err)
+	return answer
 }
 
 // hear takes in what was revoked by anyone, an operator's hand included. It does
-// not block. Where it does not say when, all nodes are told one time for it.
+// not block. Where a user's does not say when, all nodes are told one time for it.
 func (s *Service) hear(m *bus.Msg) {
 	var rev bus.Revocation
+	var kind string
 	err := json.Unmarshal(m.Data, &rev)
 	if err == nil {
-		_, _, err = subjectOf(rev)
+		kind, _, err = subjectOf(rev)
 	}
 	if err != nil {
 		s.log.Warn("revocation not understood", "subject", m.Subject, "err", err)
 		return
 	}
-	if rev.At == 0 {
+	if kind == kindUser && rev.At == 0 {
 		rev.At = s.store.clock().Unix()
 		if err := s.conn.PublishJSON(bus.Revoked, rev); err != nil {
 			s.log.Error("auth", "err", err)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -159,6 +161,60 @@ func TestRemoteErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestErrorsCrossTheBus(t *testing.T) {
+	for _, want := range []error{nil, ErrKeyRefused, ErrUnknownKey, ErrUnavailable} {
+		answer := keysAnswer{}
+		if want != nil {
+			answer = failure(fmt.Errorf("do: %w: why", want))
+		}
+		if got := answer.err(); !errors.Is(got, want) {
+			t.Errorf("%v became %v", want, got)
+		}
+	}
+	if got := failure(fmt.Errorf("%w: user", ErrKeyRefused)).err().Error(); got != "key refused: user" {
+		t.Error(got)
+	}
+	if got := failure(errors.New("disk on fire")); got != (keysAnswer{Error: codeUnavailable}) {
+		t.Errorf("says too much: %+v", got)
+	}
+	if err := (keysAnswer{Error: "new"}).err(); err == nil {
+		t.Error("an unknown code is no error")
+	}
+}
+
+// TestRevocationOutlivesAnOutage has one heard while the store cannot write.
+func TestRevocationOutlivesAnOutage(t *testing.T) {
+	b, path := bustest.New(t), filepath.Join(t.TempDir(), "tickerd.db")
+	s := openAt(t, path)
+	log, tried := signalLog()
+	service := NewService(bustest.Connect(t, b, "auth"), s, NewPolicies(nil), log)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, service.Run)
+	service.hear(&bus.Msg{Data: []byte(`{"token_id":"t"}`)})
+	<-tried
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	for !slices.Contains(revocations(t, s), bus.Revocation{TokenID: "t"}) {
+		runtime.Gosched()
+	}
+}
+
+// signalLog is a log that tells when something was logged.
+func signalLog() (*slog.Logger, <-chan struct{}) {
+	logged := make(chan struct{}, 100)
+	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		logged <- struct{}{}
+		return len(p), nil
+	}), nil)), logged
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // TestRubbish sends what no part of tickerd would.
 func TestRubbish(t *testing.T) {

@@ -8,21 +8,26 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
+	driver "github.com/glebarez/go-sqlite"
 	"github.com/glebarez/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 )
 
-// maxConns is how many statements run at once, one of which may write.
-const maxConns = 4
+// cannotOpen is SQLITE_CANTOPEN.
+const cannotOpen = 14
 
 // openSQLite opens the file at path, which it makes if need be, and brings its
 // schema up to date. Every error names the file.
 func openSQLite(ctx context.Context, path string, log *slog.Logger) (_ *gorm.DB, err error) {
 	defer func() {
+		if e := (*driver.Error)(nil); errors.As(err, &e) && e.Code() == cannotOpen {
+			err = errors.New("no access to the file") // the driver says "out of memory"
+		}
 		if err != nil {
 			err = fmt.Errorf("open database %s: %w", path, err)
 		}
@@ -41,8 +46,9 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (_ *gorm.DB,
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
+	conns := runtime.GOMAXPROCS(0) + 2 // one of them may write
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
 	defer func() {
 		if err != nil {
 			pool.Close()
@@ -96,6 +102,25 @@ func dsn(path string) string {
 		"_txlock": {"immediate"},
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
+}
+
+// presence gives a check that path is still the file that was opened. SQLite goes
+// on with one that was removed, and nobody would ever see what it writes there.
+func presence(path string) (check func() error, err error) {
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, cause(err))
+	}
+	return func() error {
+		now, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("database %s: %w", path, cause(err))
+		}
+		if !os.SameFile(opened, now) {
+			return fmt.Errorf("database %s: the file was replaced", path)
+		}
+		return nil
+	}, nil
 }
 
 // check finds a damaged file at the start instead of at some exchange.

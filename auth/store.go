@@ -34,8 +34,9 @@ const (
 // Store keeps the keys, by their hashes, and what was revoked, in a file that
 // several processes may have open. It is safe for concurrent use.
 type Store struct {
-	db    *gorm.DB
-	clock func() time.Time
+	db      *gorm.DB
+	present func() error // whether the file is still there
+	clock   func() time.Time
 
 	// writer is held by the one transaction that writes, so that the others wait
 	// here, in order, and not on connections that readers need.
@@ -91,11 +92,30 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: db, clock: time.Now, writer: make(chan struct{}, 1), used: make(map[string]int64)}, nil
+	s := &Store{db: db, clock: time.Now, writer: make(chan struct{}, 1), used: make(map[string]int64)}
+	if s.present, err = presence(path); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	// The first write is made now, for it tells whether the file can be written.
+	if err := s.write(ctx, s.forget); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// read gives what to read with.
+func (s *Store) read(ctx context.Context) (*gorm.DB, error) {
+	if err := s.present(); err != nil {
+		return nil, err
+	}
+	return s.db.WithContext(ctx), nil
 }
 
 // write runs f in a transaction.
 func (s *Store) write(ctx context.Context, f func(tx *gorm.DB) error) error {
+	if err := s.present(); err != nil {
+		return err
+	}
 	select {
 	case s.writer <- struct{}{}:
 		defer func() { <-s.writer }()
@@ -116,8 +136,12 @@ func (s *Store) Close() error {
 
 // Ready reports whether the store answers.
 func (s *Store) Ready(ctx context.Context) error {
+	db, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
 	var one int
-	if err := s.db.WithContext(ctx).Raw("SELECT 1 FROM migrations LIMIT 1").Scan(&one).Error; err != nil {
+	if err := db.Raw("SELECT 1 FROM migrations LIMIT 1").Scan(&one).Error; err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	return nil
@@ -169,7 +193,11 @@ func (s *Store) List(ctx context.Context) ([]Info, error) {
 
 // list gives the keys that come after last, at most keysPage of them.
 func (s *Store) list(ctx context.Context, last *Info) ([]Info, error) {
-	q := s.db.WithContext(ctx).Order("created_at, id").Limit(keysPage)
+	db, err := s.read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	q := db.Order("created_at, id").Limit(keysPage)
 	if last != nil {
 		q = q.Where("(created_at, id) > (?, ?)", last.CreatedAt, last.ID)
 	}
@@ -203,7 +231,7 @@ func allPages(after func(last *Info) ([]Info, error)) ([]Info, error) {
 
 // Exchange tells who holds the key of that hash; whoever asks fills in the
 // policies. An unknown key, a revoked and an expired one are refused alike, after
-// the same work.
+// the same query.
 func (s *Store) Exchange(ctx context.Context, hash string) bus.ExchangeResult {
 	who, err := s.exchange(ctx, hash)
 	if err != nil {
@@ -213,10 +241,14 @@ func (s *Store) Exchange(ctx context.Context, hash string) bus.ExchangeResult {
 }
 
 func (s *Store) exchange(ctx context.Context, hash string) (bus.ExchangeResult, error) {
+	db, err := s.read(ctx)
+	if err != nil {
+		return bus.ExchangeResult{}, fmt.Errorf("exchange key: %w", err)
+	}
 	// The join gives one row for an unknown key, too: one of nothing. (Find instead of
 	// Scan, which would log the hash.)
 	var row keyRow
-	err := s.db.WithContext(ctx).Raw(`SELECT keys.* FROM (SELECT ? AS hash) AS asked
+	err = db.Raw(`SELECT keys.* FROM (SELECT ? AS hash) AS asked
 		LEFT JOIN keys ON keys.hash = asked.hash`, hash).Find(&row).Error
 	if err != nil {
 		return bus.ExchangeResult{}, fmt.Errorf("exchange key: %w", err)

@@ -452,6 +452,8 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		tests["read-only directory"] = struct{ path, says string }{filepath.Join(locked, "tickerd.db"), "permission denied"}
+		tests["read-only file"] = struct{ path, says string }{unwritable(t, 0o400), "readonly"}
+		tests["unreadable file"] = struct{ path, says string }{unwritable(t, 0), "no access"}
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -468,6 +470,20 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(t.Context(), newer, discard); !errors.Is(err, ErrNewerSchema) {
 		t.Error(err)
 	}
+}
+
+// unwritable is a good database with that mode.
+func unwritable(t *testing.T, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "unwritable.db")
+	s, err := Open(t.Context(), path, discard)
+	if err == nil {
+		err = errors.Join(s.Close(), os.Chmod(path, mode))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // damaged is a database that begins well.
@@ -537,6 +553,42 @@ func TestClosedStoreIsUnavailable(t *testing.T) {
 	}
 	if _, err := s.Revocations(t.Context(), bus.Revocation{}); err == nil {
 		t.Error("listed revocations")
+	}
+}
+
+// TestFileGone removes and replaces the file of an open store.
+func TestFileGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tickerd.db")
+	s := openAt(t, path)
+	key, info, err := s.Create(t.Context(), NewKey{User: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if who := s.Exchange(t.Context(), key.Hash()); who.Error != bus.ExchangeUnavailable {
+			t.Errorf("exchanged %+v", who)
+		}
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), path) {
+			t.Error(err)
+		}
+		if err := s.Revoke(t.Context(), info.ID); err == nil {
+			t.Error("revoked")
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil { // now there is another
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if who := s.Exchange(t.Context(), key.Hash()); who.UserID != "ann" {
+		t.Errorf("back again: %+v", who)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -15,8 +15,10 @@ const (
 	// lookAgain is how often a Verifier asks for all revocations anew: so it finds
 	// those that a broken connection swallowed, or that were made beside the bus.
 	lookAgain = 15 * time.Second
-	// firstLook is the pause before it asks again as long as nobody has answered.
-	firstLook   = 100 * time.Millisecond
+	// firstLook is the pause before it asks again after a failure, which doubles up
+	// to lastLook. At a start the service may be some milliseconds late.
+	firstLook   = 10 * time.Millisecond
+	lastLook    = time.Second
 	lookTimeout = 5 * time.Second
 )
 
@@ -125,20 +127,19 @@ func (v *Verifier) hear(rev bus.Revocation) {
 
 // ask looks for all revocations, soon until it has them, then now and again.
 func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
-	ready, failed := false, false
+	ready := sync.OnceFunc(func() { close(v.ready) })
+	soon := firstLook
 	for {
-		err := v.load(ctx, conn)
-		if err != nil && ctx.Err() == nil && !failed {
-			v.log.Warn("revocations unknown, asking on", "err", err)
-		}
-		failed = err != nil
-		if err == nil && !ready {
-			ready = true
-			close(v.ready)
-		}
 		pause := lookAgain
-		if !ready {
-			pause = firstLook
+		if err := v.load(ctx, conn); err == nil {
+			ready()
+			soon = firstLook
+		} else {
+			pause = soon
+			soon = min(2*soon, lastLook)
+			if soon == lastLook && pause < soon && ctx.Err() == nil { // once
+				v.log.Warn("revocations unknown, asking on", "err", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -1,7 +1,6 @@
 package handler_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 
@@ -9,18 +8,21 @@ import (
 	"tickerd/bus/bustest"
 )
 
-// The benchmarks send through the real bus, one at a time (how long one client
-// waits) and a thousand at a time (what a storm costs each). The first, echo, is
-// what a bare request and its answer cost there; compare with it, from the same
-// run.
+// BenchmarkBus sends through the real bus: one message at a time, which is how
+// long one client waits, and a thousand at a time, which is what each costs in a
+// storm. Echo is what a bare request and its answer cost there; the others mean
+// something only beside it, from the same run.
 func BenchmarkBus(b *testing.B) {
-	for name, window := range map[string]int{"one": 1, "storm": 1000} {
-		b.Run("echo/"+name, func(b *testing.B) { benchmarkEcho(b, window) })
-		b.Run("ping/"+name, func(b *testing.B) { benchmarkMessage(b, window, `{"type":"ping","id":1}`) })
-		b.Run("subscribe/"+name, func(b *testing.B) {
-			benchmarkMessage(b, window, `{"type":"subscribe","symbols":["BTC-USD","ETH-*"],"interval_ms":100,"id":2}`)
+	for _, c := range []struct {
+		name   string
+		window int
+	}{{"one", 1}, {"storm", 1000}} {
+		b.Run("echo/"+c.name, func(b *testing.B) { benchmarkEcho(b, c.window) })
+		b.Run("ping/"+c.name, func(b *testing.B) { benchmarkMessage(b, c.window, `{"type":"ping","id":1}`) })
+		b.Run("subscribe/"+c.name, func(b *testing.B) {
+			benchmarkMessage(b, c.window, `{"type":"subscribe","symbols":["BTC-USD","ETH-*"],"interval_ms":100,"id":2}`)
 		})
-		b.Run("join/"+name, func(b *testing.B) { benchmarkJoin(b, window) })
+		b.Run("join/"+c.name, func(b *testing.B) { benchmarkJoin(b, c.window) })
 	}
 }
 
@@ -42,30 +44,16 @@ func inWindows(b *testing.B, window int, send func(i int), receive func()) {
 }
 
 func benchmarkEcho(b *testing.B, window int) {
-	server := bustest.New(b)
-	there := bustest.Connect(b, server, "there")
-	here := bustest.Connect(b, server, "here")
-	if _, err := there.Subscribe("conn.*.message", func(m *bus.Msg) { _ = there.Publish(m.Reply, m.Data) }); err != nil {
+	w := newWorld(b, options{})
+	if _, err := w.inside.Subscribe("echo", func(m *bus.Msg) { _ = w.inside.Publish(m.Reply, m.Data) }); err != nil {
 		b.Fatal(err)
 	}
-	answers := make(chan *bus.Msg, 1<<16)
-	if _, err := here.Subscribe("gateway.test.*", func(m *bus.Msg) { answers <- m }); err != nil {
-		b.Fatal(err)
-	}
-	for _, c := range []*bus.Conn{here, there} {
-		ctx, cancel := context.WithTimeout(b.Context(), timeout)
-		if err := c.Flush(ctx); err != nil {
+	w.flush(w.inside)
+	inWindows(b, window, func(int) {
+		if err := w.bus.Ask("echo", bus.Address(bustest.Node, "1"), []byte(`{"type":"ping","id":1}`)); err != nil {
 			b.Fatal(err)
 		}
-		cancel()
-	}
-	data := []byte(`{"type":"ping","id":1}`)
-	inWindows(b, window, func(i int) {
-		id := strconv.Itoa(i % 1000)
-		if err := here.Ask(bus.MessageOf(id), bus.Address(bustest.Node, id), data); err != nil {
-			b.Fatal(err)
-		}
-	}, func() { <-answers })
+	}, func() { w.next() })
 }
 
 func benchmarkMessage(b *testing.B, window int, message string) {
@@ -82,7 +70,7 @@ func benchmarkMessage(b *testing.B, window int, message string) {
 		if err := w.bus.Ask(bus.MessageOf(id), bus.Address(bustest.Node, id), []byte(message)); err != nil {
 			b.Fatal(err)
 		}
-	}, func() { <-w.answers })
+	}, func() { w.next() })
 }
 
 // benchmarkJoin takes a connection through join, answer and leave.
@@ -92,7 +80,7 @@ func benchmarkJoin(b *testing.B, window int) {
 		id := strconv.Itoa(i)
 		w.publish(bus.JoinOf(id), newJoin(id))
 	}, func() {
-		m := <-w.answers
+		m := w.next()
 		w.publish(bus.LeaveOf(bus.AddressID(m.Subject)), bus.Leave{})
 	})
 }

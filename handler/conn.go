@@ -22,8 +22,8 @@ type conn struct {
 	broken   bool  // one of its messages made us panic: it is being closed
 }
 
-// answer decides about one message of the client.
-func (c *conn) answer(h *Handler, data []byte) answer {
+// decide answers one message of the client.
+func (c *conn) decide(h *Handler, data []byte) answer {
 	m, bad := parseMessage(data)
 	if bad != nil {
 		return h.refuse(bad, nil)

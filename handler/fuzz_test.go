@@ -44,7 +44,7 @@ func FuzzMessage(f *testing.F) {
 		held := ticker.Rules{"*", "!ETH-*"}
 		c := &conn{user: "user:demo", scope: h.policies.Scope("user", nil, nil), rules: held, interval: 7}
 		w.buf.Reset()
-		if err := w.encoder.Encode(c.answer(h, data)); err != nil {
+		if err := w.encoder.Encode(c.decide(h, data)); err != nil {
 			t.Fatal(err)
 		}
 		if !utf8.Valid(w.buf.Bytes()) {

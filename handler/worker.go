@@ -181,11 +181,11 @@ func (w *worker) message(m *bus.Msg, c *conn) {
 		return
 	}
 	w.metrics.messages.Inc()
-	w.send(m.Reply, c.answer(w.Handler, m.Data))
+	w.send(m.Reply, c.decide(w.Handler, m.Data))
 }
 
-// yield lets go of a connection whose join was given to someone anew, perhaps to
-// this same worker, whose turn comes then.
+// yield lets go of a connection whose join was given to someone anew, be it to
+// this same worker: one subscription is as good as the other.
 func (w *worker) yield(m *bus.Msg, c *conn) {
 	if _, err := parseJoin(m); err == nil {
 		w.release(c)

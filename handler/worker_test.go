@@ -300,6 +300,7 @@ func TestHandover(t *testing.T) {
 		t.Errorf("the first of two handlers has %v of %d connections", n, conns)
 	}
 	sent := make(chan int, 1)
+	window := make(chan struct{}, 1000) // so many are on their way
 	stopped := make(chan struct{})
 	go func() {
 		n := 0
@@ -308,7 +309,7 @@ func TestHandover(t *testing.T) {
 			select {
 			case <-stopped:
 				return
-			default:
+			case window <- struct{}{}:
 			}
 			id := fmt.Sprint(n % conns)
 			if err := w.bus.Ask(bus.MessageOf(id), bus.Address(bustest.Node, id), []byte(`{"type":"ping"}`)); err != nil {
@@ -317,17 +318,32 @@ func TestHandover(t *testing.T) {
 			n++
 		}
 	}()
-	for range 10 * conns { // it is under way
-		w.next()
-	}
-	stopSecond()
-	close(stopped)
-	unanswered := 0
-	for range <-sent - 10*conns {
+	got, unanswered := 0, 0
+	receive := func() {
 		if _, none := bus.NoResponders(w.next()); none {
 			unanswered++
 		}
+		got++
+		<-window
 	}
+	for range 10 * conns { // it is under way
+		receive()
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stopSecond()
+		close(stopped)
+	}()
+	total := -1
+	for got != total {
+		select {
+		case total = <-sent:
+		default:
+			receive()
+		}
+	}
+	<-ended
 	if unanswered == 0 {
 		t.Error("the second handler has ended, but was never missed")
 	}

@@ -43,33 +43,33 @@ type Config struct {
 	// Seed makes the simulator's prices the same at every start; 0: never the same.
 	Seed int64 `toml:"seed"`
 
-	Coinbase  Exchange  `toml:"coinbase"`
-	Kraken    Exchange  `toml:"kraken"`
-	Binance   Binance   `toml:"binance"`
-	Composite Composite `toml:"composite"`
-	Replay    Replay    `toml:"replay"`
+	Coinbase  ExchangeConfig  `toml:"coinbase"`
+	Kraken    ExchangeConfig  `toml:"kraken"`
+	Binance   BinanceConfig   `toml:"binance"`
+	Composite CompositeConfig `toml:"composite"`
+	Replay    ReplayConfig    `toml:"replay"`
 }
 
-// Exchange is the table of an exchange.
-type Exchange struct {
+// ExchangeConfig is the table of an exchange.
+type ExchangeConfig struct {
 	// URL is the complete WebSocket address, so that something else can stand in
 	// for the exchange.
 	URL string `toml:"url"`
 }
 
-// Binance is the table [pricefeed.binance].
-type Binance struct {
+// BinanceConfig is the table [pricefeed.binance].
+type BinanceConfig struct {
 	URL        string `toml:"url"`
 	QuoteAlias string `toml:"quote_alias"`
 }
 
-// Composite is the table [pricefeed.composite].
-type Composite struct {
+// CompositeConfig is the table [pricefeed.composite].
+type CompositeConfig struct {
 	Sources []string `toml:"sources"`
 }
 
-// Replay is the table [pricefeed.replay].
-type Replay struct {
+// ReplayConfig is the table [pricefeed.replay].
+type ReplayConfig struct {
 	File  string  `toml:"file"`
 	Speed float64 `toml:"speed"`
 }
@@ -81,7 +81,7 @@ func Defaults() Config {
 		Symbols:    []string{"BTC-USD", "ETH-USD", "SOL-USD"},
 		Interval:   10 * time.Millisecond,
 		StaleAfter: 30 * time.Second,
-		Coinbase:   Exchange{URL: coinbase.URL},
+		Coinbase:   ExchangeConfig{URL: coinbase.URL},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"tickerd/bus"
 	"tickerd/bus/bustest"
+	"tickerd/pricefeed/exchange"
 	"tickerd/ticker"
 )
 
@@ -220,17 +221,14 @@ func TestSimulatorOnTheBus(t *testing.T) {
 	}
 }
 
-func TestFeedKeepsTheRate(t *testing.T) {
+func TestFeedTakesTheInterval(t *testing.T) {
 	s := bustest.New(t)
 	w := listen(t, s, bus.Prices)
-	run(t, s, simulated())
-	first := w.tick()
-	var last ticker.Tick
-	for range 100 {
-		last = w.tick()
-	}
-	if took := time.Duration(last.TS-first.TS) * time.Microsecond; took < 950*time.Millisecond || took > 1100*time.Millisecond {
-		t.Errorf("100 ticks of 10 ms took %v", took)
+	cfg := simulated()
+	cfg.Interval = 500 * time.Millisecond
+	run(t, s, cfg)
+	if first, second := w.tick(), w.tick(); second.TS-first.TS < 100_000 { // the first may be late
+		t.Errorf("%d µs between two ticks", second.TS-first.TS)
 	}
 }
 
@@ -459,10 +457,9 @@ func TestHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.hold(lease)
 		f.board.Link(true)
 		f.board.Price(price("ETH-USD", ticker.Decimal(strconv.Itoa(i+1)), 10))
-		f.turn(time.Now())
+		f.hold(lease)
 		f.turn(time.Now())
 		if got := w.status(); got.State != down || !slices.Equal(got.Symbols, []string{"BTC-USD", "SOL-USD"}) {
 			t.Errorf("%+v", got)
@@ -523,6 +520,68 @@ func TestFailedTickIsTriedAgain(t *testing.T) {
 	if got := f.Stats(); got.Ticks != 4 || got.Failures != 2 || len(w.msgs) != 0 {
 		t.Errorf("%+v", got)
 	}
+}
+
+func TestFailedStatusIsToldAgain(t *testing.T) {
+	s := bustest.New(t)
+	w := listen(t, s, bus.StatusNews)
+	good, bad := bustest.Connect(t, s, "pricefeed"), bustest.Connect(t, s, "closed")
+	bad.Close()
+	cfg := Defaults()
+	cfg.Source = SourceCoinbase
+	f, err := New(cfg, good, s.Node(), discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f.bus = range []*bus.Conn{bad, bad, good, good} {
+		f.tell(time.Now())
+	}
+	w.flush()
+	if err := good.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.status(); got.State != down || len(got.Symbols) != 3 {
+		t.Errorf("%+v", got)
+	}
+	if w.flush(); len(w.msgs) != 0 {
+		t.Errorf("%s as well", w.next().Data)
+	}
+}
+
+// ending is a source that comes to its end.
+type ending struct{ err error }
+
+func (e ending) Run(context.Context, exchange.Sink) error { return e.err }
+func (ending) Stats() exchange.Stats                      { return exchange.Stats{} }
+
+func TestSourceFails(t *testing.T) {
+	s := bustest.New(t)
+	cfg := Defaults()
+	cfg.Source = SourceCoinbase
+	broken := errors.New("broken")
+	for _, source := range []ending{{broken}, {nil}} {
+		f, err := New(cfg, bustest.Connect(t, s, "pricefeed"), s.Node(), discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.source = source
+		if err := f.Run(t.Context()); err == nil || !errors.Is(err, source.err) && source.err != nil {
+			t.Errorf("%v: Run: %v", source.err, err)
+		}
+	}
+}
+
+func TestRequestWithoutReply(t *testing.T) {
+	s := bustest.New(t)
+	w := listen(t, s)
+	run(t, s, simulated())
+	w.ask(SubjectStatus)
+	for _, subject := range []string{SubjectSnapshot, SubjectStatus} {
+		if err := w.conn.Publish(subject, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.ask(SubjectStatus)
 }
 
 func TestStamp(t *testing.T) {

@@ -51,6 +51,7 @@ func (f *Feed) hold(lease *bus.Lease) {
 	f.lease = lease
 	f.message.Header[bus.HeaderTerm] = []string{strconv.FormatUint(lease.Term(), 10)}
 	clear(f.told)
+	f.tell(time.Now())
 	f.log.Info("publishing prices", "source", f.cfg.Source, "symbols", len(f.symbols), "interval", f.cfg.Interval, "term", lease.Term())
 }
 

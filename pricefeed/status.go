@@ -6,7 +6,8 @@ import (
 	"tickerd/bus"
 )
 
-// tell publishes which symbols have changed state.
+// tell publishes which symbols have changed state. What cannot be published now
+// is told with the next tick.
 func (f *Feed) tell(now time.Time) {
 	f.news = f.board.watch(now, f.told, f.news[:0])
 	if len(f.news) == 0 {
@@ -15,10 +16,14 @@ func (f *Feed) tell(now time.Time) {
 	source := overall(f.told)
 	f.health.Store(&source)
 	for _, s := range statuses(f.cfg.Source, f.symbols, f.told, f.news) {
-		f.logStatus(s)
 		if err := f.bus.PublishJSON(bus.StatusNews, s); err != nil {
 			f.complain("publish status", err)
+			for _, i := range f.news {
+				f.told[i] = ""
+			}
+			return
 		}
+		f.logStatus(s)
 	}
 }
 

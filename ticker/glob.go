@@ -4,30 +4,30 @@ import "strings"
 
 // Match reports whether pattern stands for name. A star in name is a character
 // that only a star matches, so that Match also tells whether one pattern covers
-// another. It backtracks to the last star only, which is enough and keeps it
-// linear in practice and quadratic at worst.
+// another. Between two stars the first place that fits will do.
 func Match(pattern, name string) bool {
-	i, j := 0, 0
-	star, resume := -1, 0
-	for j < len(name) {
-		switch {
-		case i < len(pattern) && pattern[i] == '*':
-			star, resume = i, j
-			i++
-		case i < len(pattern) && pattern[i] == name[j]:
-			i++
-			j++
-		case star >= 0:
-			resume++
-			i, j = star+1, resume
-		default:
+	begin := 0
+	for begin < len(pattern) && pattern[begin] != '*' {
+		if begin == len(name) || pattern[begin] != name[begin] {
 			return false
 		}
+		begin++
 	}
-	for i < len(pattern) && pattern[i] == '*' {
-		i++
+	if begin == len(pattern) {
+		return begin == len(name)
 	}
-	return i == len(pattern)
+	name, rest := name[begin:], pattern[begin+1:]
+	for {
+		piece, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, piece)
+		}
+		_, behind, found := strings.Cut(name, piece)
+		if !found {
+			return false
+		}
+		name, rest = behind, after
+	}
 }
 
 // overlap reports whether some name matches both patterns. Two that have a star
@@ -35,8 +35,11 @@ func Match(pattern, name string) bool {
 // between those, a star of the one takes in all that the other spells.
 func overlap(a, b string) bool {
 	firstA, firstB := strings.IndexByte(a, '*'), strings.IndexByte(b, '*')
-	if firstA < 0 || firstB < 0 {
-		return Match(a, b) || Match(b, a)
+	if firstA < 0 {
+		return Match(b, a)
+	}
+	if firstB < 0 {
+		return Match(a, b)
 	}
 	begin := min(firstA, firstB)
 	end := min(len(a)-strings.LastIndexByte(a, '*'), len(b)-strings.LastIndexByte(b, '*')) - 1

@@ -138,7 +138,8 @@ func BenchmarkMatch(b *testing.B) {
 		{"symbol", "BTC-USD", "BTC-USD"},
 		{"base", "BTC-*", "BTC-USD"},
 		{"quote", "*-USD", "BTC-USD"},
-		{"worst", "*" + strings.Repeat("A", 31) + "B", strings.Repeat("A", 65)},
+		{"other", "ETH-*", "BTC-USD"},
+		{"worst", "*" + strings.Repeat("A", 30) + "B*", strings.Repeat("A", 65)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -93,30 +93,31 @@ func (r Rules) Check() error {
 // Subscribe adds patterns, in order. Rules that an added one overrides
 // altogether are dropped.
 func (r Rules) Subscribe(patterns ...string) Rules {
-	added := lean(patterns)
-	return append(r.without(patterns), added...)
+	return append(r.without(patterns), lean(patterns)...).tidy()
 }
 
 // Unsubscribe takes patterns away: it drops the rules that they undo, and adds
 // an exclusion where a remaining rule would still match.
 func (r Rules) Unsubscribe(patterns ...string) Rules {
 	r = r.without(patterns)
-	if !slices.ContainsFunc(r, func(rule string) bool { return rule[0] != '!' }) {
-		return Rules{}
-	}
-	// Of what remains only patterns can match: the symbols would have been undone.
-	var wide []string
-	for _, rule := range r {
-		if rule[0] != '!' && IsPattern(rule) {
-			wide = append(wide, rule)
-		}
-	}
 	for _, p := range lean(patterns) {
-		if slices.ContainsFunc(wide, func(rule string) bool { return overlap(rule, p) }) {
-			r = append(r, "!"+p)
-		}
+		r = append(r, "!"+p)
 	}
-	return r
+	return r.tidy()
+}
+
+// tidy drops the exclusions, of this very list, that exclude nothing: those which
+// no pattern before them meets. Symbols need not be looked at, for an exclusion
+// has dropped those that it covers.
+func (r Rules) tidy() Rules {
+	var before []string
+	return slices.DeleteFunc(r, func(rule string) bool {
+		pattern, excluded := strings.CutPrefix(rule, "!")
+		if !excluded && IsPattern(rule) {
+			before = append(before, rule)
+		}
+		return excluded && !slices.ContainsFunc(before, func(p string) bool { return overlap(p, pattern) })
+	})
 }
 
 // without is r less the rules that patterns cover; always a copy, with room for

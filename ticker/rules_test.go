@@ -80,6 +80,12 @@ func TestRules(t *testing.T) {
 		{"+BTC-USD -*-USD", ""},
 		{"+BTC-USD,ETH-USD -*-USD +ETH-USD", "ETH-USD"},
 		{"+BTC-*,ETH-* -BTC-USD,ETH-USD", "BTC-* ETH-* !BTC-USD !ETH-USD"},
+		{"+* -BTC-USD,BTC-USD", "* !BTC-USD"},
+		{"+* -BTC-*,BTC-USD", "* !BTC-* !BTC-USD"},
+		{"+* -BTC-USD,BTC-*", "* !BTC-*"},
+		{"+SOL-USD,E* -*T*-*", "SOL-USD E* !*T*-*"},
+		{"+SOL-USD,E* -*T*-* -*E*", "SOL-USD"},
+		{"+E* -*-USD +E*", "E*"},
 		{"-BTC-USD", ""},
 		{"-*", ""},
 	} {
@@ -169,14 +175,15 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// checkLean fails when a rule is overridden altogether by a later one, or when
-// nothing but exclusions is left.
+// checkLean fails when a rule is overridden altogether by a later one, or
+// excludes nothing.
 func checkLean(t *testing.T, rules Rules) {
 	t.Helper()
-	positive := 0
 	for i, rule := range rules {
-		if !strings.HasPrefix(rule, "!") {
-			positive++
+		if pattern, excluded := strings.CutPrefix(rule, "!"); excluded {
+			if !slices.ContainsFunc(rules[:i], func(p string) bool { return overlap(p, pattern) }) {
+				t.Fatalf("%q: %s excludes nothing", rules, rule)
+			}
 		}
 		for _, later := range rules[i+1:] {
 			if Match(strings.TrimPrefix(later, "!"), strings.TrimPrefix(rule, "!")) {
@@ -184,8 +191,30 @@ func checkLean(t *testing.T, rules Rules) {
 			}
 		}
 	}
-	if positive == 0 && len(rules) > 0 {
-		t.Fatalf("%q: only exclusions", rules)
+}
+
+func TestCheck(t *testing.T) {
+	list := func(n int, format string) Rules {
+		r := make(Rules, n)
+		for i := range r {
+			r[i] = fmt.Sprintf(format, i)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		rules Rules
+		ok    bool
+	}{
+		{nil, true},
+		{list(MaxRules, "COIN%d-USD"), true},
+		{list(MaxRules+1, "COIN%d-USD"), false},
+		{list(MaxPatterns, "!COIN%d-*"), true},
+		{list(MaxPatterns+1, "!COIN%d-*"), false},
+		{append(list(MaxPatterns, "COIN%d-*"), list(MaxRules-MaxPatterns, "COIN%d-USD")...), true},
+	} {
+		if err := c.rules.Check(); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrRules) {
+			t.Errorf("%d rules: %v", len(c.rules), err)
+		}
 	}
 }
 
@@ -200,24 +229,29 @@ func symbolsOf(base, quote string) []Symbol {
 	return all
 }
 
-// The most that one request may cost whoever handles it: 4,096 symbols, or as many patterns as a
-// frame holds, on top of as many rules.
+// What a request may cost whoever handles it, at worst: as much as a frame holds,
+// on top of as much as a connection may hold.
 func BenchmarkRules(b *testing.B) {
-	symbols := make([]string, MaxRules)
-	patterns := make([]string, MaxRules)
-	for i := range symbols {
-		symbols[i] = fmt.Sprintf("COIN%d-USD", i)
-		patterns[i] = fmt.Sprintf("%X*", i)
+	list := func(n int, format string) Rules {
+		r := make(Rules, n)
+		for i := range r {
+			r[i] = fmt.Sprintf(format, i)
+		}
+		return r
 	}
+	symbols := list(MaxRules, "COIN%d-USD")
+	patterns := list(MaxPatterns, "%X*A")
+	long := list(MaxPatterns, "*"+strings.Repeat("A", 31)+"B%X")
+	both := append(list(MaxPatterns, "%X*B"), symbols[MaxPatterns:]...)
 	for _, c := range []struct {
 		name string
 		run  func() Rules
 	}{
-		{"subscribe symbols", func() Rules { return Rules{}.Subscribe(symbols...) }},
-		{"subscribe patterns", func() Rules { return Rules{}.Subscribe(patterns...) }},
-		{"unsubscribe symbols of symbols", func() Rules { return Rules(symbols).Unsubscribe(symbols...) }},
-		{"unsubscribe symbols of patterns", func() Rules { return Rules(patterns).Unsubscribe(symbols...) }},
-		{"unsubscribe patterns of patterns", func() Rules { return Rules(patterns[:2000]).Unsubscribe(patterns[2000:]...) }},
+		{"subscribe/symbols", func() Rules { return Rules{}.Subscribe(symbols...) }},
+		{"subscribe/patterns", func() Rules { return both.Subscribe(patterns...) }},
+		{"subscribe/long", func() Rules { return list(MaxPatterns, strings.Repeat("A", 60)+"*%X").Subscribe(long...) }},
+		{"unsubscribe/symbols", func() Rules { return both.Unsubscribe(symbols...) }},
+		{"unsubscribe/patterns", func() Rules { return both.Unsubscribe(patterns...) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

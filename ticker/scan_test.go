@@ -65,6 +65,8 @@ func TestScanRefuses(t *testing.T) {
 		"zeros after minus":   `{"type":"ticker","seq":7,"ts":-01,"data":[]}`,
 		"seq beyond 64 bits":  `{"type":"ticker","seq":18446744073709551616,"ts":1,"data":[]}`,
 		"seq with a point":    `{"type":"ticker","seq":1.0,"ts":1,"data":[]}`,
+		"leading comma":       tickOf("," + btc),
+		"timestamp too long":  tickOf(`{"symbol":"A-B","price":1,"timestamp":9223372036854775808}`),
 		"trailing comma":      strings.Replace(tickOf(btc), btc, btc+",", 1),
 		"no comma":            tickOf(btc + eth),
 		"open":                strings.TrimSuffix(tickOf(btc), "}"),

@@ -138,7 +138,7 @@ func askNode(ctx context.Context, socket string, s settings, log *slog.Logger, u
 	}
 	conn, err := bus.DialLocal(socket, password, "key command", log)
 	if err != nil {
-		return err
+		return fmt.Errorf("the node that runs on %s does not let its operator in: %w", s.DataDir, err)
 	}
 	defer conn.Close()
 	for began := time.Now(); ; {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"path/filepath"
 	"regexp"
@@ -42,7 +41,9 @@ func startNode(t *testing.T, path string) *auth.Store {
 	t.Cleanup(func() { store.Close() })
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- auth.NewService(conn, store, auth.NewPolicies(auth.Defaults().Policies), log).Run(ctx) }()
+	go func() {
+		ended <- auth.NewService(conn, store, auth.NewPolicies(auth.Defaults().Policies), log).Run(ctx)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -159,7 +160,7 @@ func TestKeyCommandsWithoutRights(t *testing.T) {
 	startNode(t, path)
 	environ := []string{"TICKERD_DATA_DIR=" + path, "TICKERD_BUS_OPERATOR_PASSWORD=of-another-node-altogether"}
 	r := call(t.Context(), environ, "", "key", "list")
-	if r.status != 1 || !strings.Contains(r.stderr, "Authorization Violation") || r.stdout != "" {
+	if r.status != 1 || !strings.HasPrefix(r.stderr, "tickerd: the node that runs on "+path+" does not let its operator in: ") || r.stdout != "" {
 		t.Errorf("%+v", r)
 	}
 	write(t, filepath.Join(path, operatorPasswordFile), "short\n")

@@ -55,7 +55,7 @@ func play(t *testing.T, w io.Writer, words []string) {
 		t.Fatalf("not tickerd: %q", words)
 	}
 	r := call(t.Context(), environ, "", words[1:]...)
-	io.WriteString(w, r.stdout)
+	fmt.Fprint(w, r.stdout)
 	for line := range strings.Lines(r.stderr) {
 		fmt.Fprintf(w, "2> %s", line)
 	}

@@ -49,7 +49,7 @@ func openDataDir(ctx context.Context, path string) (*dataDir, error) {
 	defer cancel()
 	_, err := d.lock.TryLockContext(wait, 10*time.Millisecond)
 	switch {
-	case err != nil && context.Cause(wait) == errInUse:
+	case err != nil && errors.Is(context.Cause(wait), errInUse):
 		return nil, fmt.Errorf("data directory %s: %w by %s", path, errInUse, d.holder())
 	case err != nil && wait.Err() != nil:
 		return nil, wait.Err()

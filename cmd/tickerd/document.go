@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -12,9 +13,13 @@ type document struct {
 	file    string
 	lines   map[string]int // of each key, where it stands first
 	lengths map[string]int // of each list of tables, so far
-	order   []string       // the keys as they come, repeated ones too
-	at      []int          // the line of each
+	stands  []standing     // everything as it comes, repeated keys too
 	table   string         // the last table that was begun
+}
+
+type standing struct {
+	key  string
+	line int
 }
 
 // locate finds the line of every key in data, as far as it is TOML.
@@ -40,11 +45,12 @@ func locate(file string, data []byte) *document {
 
 // addValue adds the key of a key-value pair, and the keys within its value.
 func (d *document) addValue(p *unstable.Parser, table string, pair *unstable.Node) {
-	key, line := d.add(p, table, pair.Key())
-	d.addWithin(p, key, line, pair.Value())
+	key, _ := d.add(p, table, pair.Key())
+	d.addWithin(p, key, pair.Value())
 }
 
-func (d *document) addWithin(p *unstable.Parser, key string, line int, value *unstable.Node) {
+// addWithin adds what tables there are within the value of key.
+func (d *document) addWithin(p *unstable.Parser, key string, value *unstable.Node) {
 	parts := value.Children()
 	switch value.Kind {
 	case unstable.InlineTable:
@@ -54,9 +60,8 @@ func (d *document) addWithin(p *unstable.Parser, key string, line int, value *un
 	case unstable.Array:
 		for i := 0; parts.Next(); i++ {
 			if part := parts.Node(); part.Kind == unstable.InlineTable {
-				line = p.Shape(part.Raw).Start.Line
-				d.addKey(element(key, i), line)
-				d.addWithin(p, element(key, i), line, part)
+				d.addKey(element(key, i), p.Shape(part.Raw).Start.Line)
+				d.addWithin(p, element(key, i), part)
 			}
 		}
 	}
@@ -81,7 +86,7 @@ func (d *document) addKey(key string, line int) {
 	if _, again := d.lines[key]; !again {
 		d.lines[key] = line
 	}
-	d.order, d.at = append(d.order, key), append(d.at, line)
+	d.stands = append(d.stands, standing{key, line})
 }
 
 func (d *document) origin(key string) origin {
@@ -91,9 +96,9 @@ func (d *document) origin(key string) origin {
 // keyAt is the key that stands in a line of data, or that seems to be meant there
 // if the line is not TOML; empty if there is none.
 func (d *document) keyAt(line int, data []byte) string {
-	for i := len(d.at) - 1; i >= 0; i-- {
-		if d.at[i] == line {
-			return d.order[i]
+	for _, s := range slices.Backward(d.stands) {
+		if s.line == line {
+			return s.key
 		}
 	}
 	lines := bytes.Split(data, []byte("\n"))

@@ -99,7 +99,10 @@ func (r *reader) unknown(name string, x any, table reflect.Value) error {
 		here = append(here, other)
 	}
 	for key := range keys(r.root()) {
-		if strings.HasSuffix(key, "."+name) {
+		switch {
+		case key == name:
+			elsewhere = append(elsewhere, name+" before the first table")
+		case strings.HasSuffix(key, "."+name):
 			elsewhere = append(elsewhere, key)
 		}
 	}

@@ -40,9 +40,20 @@ func (c logConfig) level() (slog.Level, error) {
 // newLog logs to w. The settings are valid.
 func newLog(c logConfig, w io.Writer) *slog.Logger {
 	level, _ := c.level()
-	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: asText}))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// asText has JSON show addresses and durations as text does: "127.0.0.1:8081" and
+// "10ms", not their innards.
+func asText(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindAny, slog.KindDuration:
+		if text, ok := a.Value.Any().(fmt.Stringer); ok {
+			return slog.String(a.Key, text.String())
+		}
+	}
+	return a
 }

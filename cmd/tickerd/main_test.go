@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-// asTickerd makes the test's binary be tickerd.
+// asTickerd is the variable that makes the test's binary be tickerd.
 const asTickerd = "TEST_AS_TICKERD"
 
 func TestMain(m *testing.M) {
@@ -18,14 +17,6 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// tickerd is a process of tickerd, which has args and the variables of environ.
-func tickerd(t *testing.T, environ []string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
-	cmd.Env = append(environ, asTickerd+"=1")
-	return cmd
 }
 
 // result is what a command line came to.

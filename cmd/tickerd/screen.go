@@ -86,12 +86,12 @@ func (s rawScreen) note(text string) error {
 // lineScreen prints a line for each change, for programs that read lines:
 // 2026-01-31T12:00:00.123456Z BTC-USD 42000.12
 type lineScreen struct {
-	out, err io.Writer
-	last     map[string]price
+	rawScreen // which takes notes
+	last      map[string]price
 }
 
 func newLineScreen(out, err io.Writer) *lineScreen {
-	return &lineScreen{out: out, err: err, last: map[string]price{}}
+	return &lineScreen{rawScreen{out, err}, map[string]price{}}
 }
 
 func (s *lineScreen) show(m *message, _ []byte) error {
@@ -107,10 +107,5 @@ func (s *lineScreen) show(m *message, _ []byte) error {
 		}
 	}
 	_, err := io.WriteString(s.out, lines.String())
-	return err
-}
-
-func (s *lineScreen) note(text string) error {
-	_, err := fmt.Fprintf(s.err, "tickerd: %s\n", text)
 	return err
 }

@@ -50,6 +50,10 @@ func TestBadSettings(t *testing.T) {
 			file: "listen = \":1\"\n",
 			want: "config.toml:1: listen: unknown key, did you mean server.listen or bus.listen?",
 		},
+		"key that is of no table": {
+			file: "[server]\ndata_dir = \"data\"\n",
+			want: "config.toml:2: server.data_dir: unknown key, did you mean data_dir before the first table?",
+		},
 		"unknown table": {
 			file: "\n[sever]\nlisten = \":1\"\nreuse_port = true\n",
 			want: "config.toml:2: sever: unknown table, did you mean server?",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -138,21 +139,28 @@ func (p *peer) frame(f ws.Frame) {
 func (p *peer) close(code ws.StatusCode, reason string) {
 	p.t.Helper()
 	p.frame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason)))
-	p.expect(ws.OpClose)
+	if got := ws.StatusCode(binary.BigEndian.Uint16(p.expect(ws.OpClose))); got != code {
+		p.t.Errorf("a close with %d is answered with %d", code, got)
+	}
 	p.conn.Close()
 }
 
 // expect waits for a frame of the client.
 func (p *peer) expect(op ws.OpCode) []byte {
 	p.t.Helper()
-	f, err := ws.ReadFrame(p.reader)
+	head, err := ws.ReadHeader(p.reader)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if f.Header.OpCode != op {
-		p.t.Fatalf("got opcode %v, want %v", f.Header.OpCode, op)
+	if head.OpCode != op || !head.Fin || !head.Masked {
+		p.t.Fatalf("got %+v, want opcode %v", head, op)
 	}
-	return ws.UnmaskFrame(f).Payload
+	payload := make([]byte, head.Length)
+	if _, err := io.ReadFull(p.reader, payload); err != nil {
+		p.t.Fatal(err)
+	}
+	ws.Cipher(payload, head.Mask, 0)
+	return payload
 }
 
 // lines passes on what is written to it, line by line.

@@ -27,18 +27,18 @@ const (
 type stream struct {
 	conn   net.Conn
 	reader wsutil.Reader
-	answer wsutil.FrameHandlerFunc // of control frames
 }
 
 func newStream(conn net.Conn, r *bufio.Reader) *stream {
-	answer := wsutil.ControlFrameHandler(conn, ws.StateClientSide)
-	return &stream{conn: conn, answer: answer, reader: wsutil.Reader{
+	s := &stream{conn: conn}
+	s.reader = wsutil.Reader{
 		Source:         r,
 		State:          ws.StateClientSide,
 		CheckUTF8:      true,
 		MaxMessageSize: maxMessage,
-		OnIntermediate: answer,
-	}}
+		OnIntermediate: s.control,
+	}
+	return s
 }
 
 // closed is a stream that the server has ended; the range of the code says whether
@@ -56,26 +56,50 @@ func (c *closed) Error() string {
 func (c *closed) lasting() bool { return 4500 <= c.code && c.code <= 4999 }
 
 // receive waits for the next message. Its error is *closed when the server has
-// said why it ends the stream.
+// ended the stream.
 func (s *stream) receive() ([]byte, error) {
 	for {
 		if err := s.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
-			return nil, err
+			return nil, lost(err)
 		}
 		head, err := s.reader.NextFrame()
-		if err == nil && !head.OpCode.IsControl() {
-			return io.ReadAll(&s.reader)
-		}
-		if err == nil {
-			err = s.answer(head, &s.reader)
-		}
-		if end, ok := errors.AsType[wsutil.ClosedError](err); ok {
-			return nil, &closed{int(end.Code), end.Reason}
-		}
 		if err != nil {
-			return nil, fmt.Errorf("connection lost: %w", err)
+			return nil, lost(err)
+		}
+		if !head.OpCode.IsControl() {
+			message, err := io.ReadAll(&s.reader)
+			return message, lost(err)
+		}
+		if err := s.control(head, &s.reader); err != nil {
+			return nil, lost(err)
 		}
 	}
+}
+
+// control answers a control frame. wsutil's own handler knows no 1013, which it
+// takes for a breach.
+func (s *stream) control(head ws.Header, r io.Reader) error {
+	payload, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	switch head.OpCode {
+	case ws.OpPing:
+		return s.write(ws.NewPongFrame(payload))
+	case ws.OpClose:
+		code, reason := ws.ParseCloseFrameData(payload)
+		_ = s.write(ws.NewCloseFrame(payload[:min(len(payload), 2)])) // a courtesy
+		return &closed{int(code), reason}
+	}
+	return nil
+}
+
+// lost is err where it does not say itself how the stream ended.
+func lost(err error) error {
+	if _, ok := errors.AsType[*closed](err); ok || err == nil {
+		return err
+	}
+	return fmt.Errorf("connection lost: %w", err)
 }
 
 // send sends one text message.

@@ -24,19 +24,31 @@ func (f remoteFlags) Validate() error {
 }
 
 // key is the API key.
-func (f remoteFlags) key(p *program) (string, error) {
+func (f remoteFlags) key(ctx context.Context, p *program) (string, error) {
 	if f.Key != "-" {
 		return f.Key, nil
 	}
-	line, err := bufio.NewReader(p.stdin).ReadString('\n')
-	key := strings.TrimSpace(line)
-	switch {
-	case key != "":
-		return key, nil
-	case err != nil && err != io.EOF:
-		return "", fmt.Errorf("read the API key: %w", err)
-	default:
-		return "", errors.New("no API key on standard input")
+	type line struct {
+		text string
+		err  error
+	}
+	lines := make(chan line, 1)
+	go func() { // nothing ends a read from a terminal but the end of the process
+		text, err := bufio.NewReader(p.stdin).ReadString('\n')
+		lines <- line{strings.TrimSpace(text), err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case l := <-lines:
+		switch {
+		case l.text != "":
+			return l.text, nil
+		case l.err != nil && !errors.Is(l.err, io.EOF):
+			return "", fmt.Errorf("read the API key: %w", l.err)
+		default:
+			return "", errors.New("no API key on standard input")
+		}
 	}
 }
 
@@ -44,7 +56,7 @@ func (f remoteFlags) key(p *program) (string, error) {
 type tokenCommand struct{ remoteFlags }
 
 func (c tokenCommand) Run(ctx context.Context, p *program) error {
-	key, err := c.key(p)
+	key, err := c.key(ctx, p)
 	if err != nil {
 		return err
 	}

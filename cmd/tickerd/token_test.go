@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -64,7 +65,7 @@ func TestTokenRefusals(t *testing.T) {
 			"the server answers 404 Not Found",
 		},
 		"by a page": {
-			func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) },
+			func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
 			s.URL + "/auth/token is not tickerd's: its answer holds no token",
 		},
 		"by a redirection": {

@@ -29,7 +29,7 @@ type watchCommand struct {
 const eyeInterval = 100 * time.Millisecond
 
 func (c watchCommand) Run(ctx context.Context, p *program) error {
-	key, err := c.key(p)
+	key, err := c.key(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -94,13 +94,17 @@ func (w *watcher) run(ctx context.Context) error {
 // lasting reports whether connecting again is of no use. A server that was never
 // reached is not waited for: its address may be wrong.
 func (w *watcher) lasting(err error) bool {
-	if verdict, ok := errors.AsType[interface {
-		error
-		lasting() bool
-	}](err); ok { // *closed or *refusal
-		return verdict.lasting()
+	if v, ok := errors.AsType[verdict](err); ok {
+		return v.lasting()
 	}
 	return !w.welcomed || errors.Is(err, errScreen)
+}
+
+// A verdict is what the server itself says: *refusal before a stream, *closed at
+// its end.
+type verdict interface {
+	error
+	lasting() bool // connecting again is of no use
 }
 
 // backoff is the time to wait before the next attempt, at once after a drain: the

@@ -133,6 +133,10 @@ func TestWatchReconnects(t *testing.T) {
 			p.frame(ws.NewCloseFrame(nil))
 			p.expect(ws.OpClose)
 		},
+		"between fragments": func(p *peer) {
+			p.frame(ws.NewFrame(ws.OpText, false, []byte("{")))
+			p.close(1001, "")
+		},
 		"cut":            func(p *peer) { p.conn.Close() },
 		"broken message": func(p *peer) { p.send("{") },
 		"broken frame":   func(p *peer) { p.frame(ws.NewFrame(ws.OpContinuation, true, nil)) },
