@@ -48,13 +48,11 @@ var libraries = map[string][]string{
 	"github.com/prometheus":      {"cmd/tickerd", "gateway", "handler"},
 }
 
-// testLibraries may be imported by the tests of every part besides: by them, a
-// part is looked at from outside.
+// testLibraries are those of the tests, which may import the others too: they look
+// at a part from outside.
 var testLibraries = []string{
 	"github.com/chromedp",
 	"github.com/getkin/kin-openapi",
-	"github.com/gobwas/ws",
-	"github.com/nats-io/nats.go",
 	"github.com/santhosh-tekuri/jsonschema",
 	"go.uber.org/goleak",
 	"go.yaml.in/yaml",
@@ -64,7 +62,7 @@ func TestImports(t *testing.T) {
 	seen := map[string]bool{}
 	for file, parsed := range sources(t) {
 		part := partOf(path.Dir(file))
-		isTest := strings.HasSuffix(file, "_test.go")
+		isTest := strings.HasSuffix(file, "_test.go") || isForTests(path.Dir(file))
 		if part == "" && !isTest {
 			t.Errorf("%s: belongs to no part of the program", file)
 			continue
@@ -102,7 +100,7 @@ func refuse(part, imported string, isTest bool) string {
 	for library, users := range libraries {
 		switch {
 		case !covers(imported)(library):
-		case slices.Contains(users, part):
+		case isTest || slices.Contains(users, part):
 			return ""
 		default:
 			return "only " + strings.Join(users, ", ") + " may"
@@ -111,24 +109,25 @@ func refuse(part, imported string, isTest bool) string {
 	return "stands in no table of architecture_test.go"
 }
 
-// refuseOwn is refuse for a package of this module. Packages whose name ends in
-// "test" are for tests, and for those only. Tests outside the program's parts, as
-// in docs, may import every part.
+// refuseOwn is refuse for a package of this module. A test may put the real other
+// parts beside the one that it is of.
 func refuseOwn(part, inner string, isTest bool) string {
 	target := partOf(inner)
-	forTests := strings.HasSuffix(path.Base(inner), "test")
 	switch {
 	case target == "":
 		return "is not a part of the program"
-	case target == part || isTest && (forTests || part == ""):
+	case isTest:
 		return ""
-	case forTests:
+	case isForTests(inner):
 		return "is for tests"
-	case !slices.Contains(parts[part], target):
+	case target != part && !slices.Contains(parts[part], target):
 		return part + " may import " + strings.Join(append(slices.Clone(parts[part]), "the standard library"), ", ")
 	}
 	return ""
 }
+
+// isForTests reports whether a package is there for tests only.
+func isForTests(dir string) bool { return strings.HasSuffix(path.Base(dir), "test") }
 
 // partOf is the part that a directory of the module belongs to, empty if none.
 func partOf(dir string) string {
