@@ -1,0 +1,117 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"tickerd/pricefeed/exchangetest"
+)
+
+// digits are prices as an exchange writes them, and as everybody must see them:
+// with every digit, and an exponent written out.
+var digits = []struct{ symbol, sent, shown string }{
+	{"BTC-USD", "84737.50", "84737.50"},
+	{"ETH-USD", "0.000000123450", "0.000000123450"},
+	{"SOL-USD", "1.50e-7", "0.000000150"},
+}
+
+// coinbase are the settings for an exchange that s plays.
+func coinbase(s *exchangetest.Server) []string {
+	return []string{"pricefeed.source=coinbase", "pricefeed.coinbase.url=" + s.URL()}
+}
+
+// TestExchange plays the exchange: what it sends, clients get digit for digit;
+// when it goes away, they are told, and when it comes back.
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	exchange := exchangetest.New(t)
+	n := startDry(t, newDataDir(t), coinbase(exchange)...)
+	checkUnready(t, n)
+	feed := exchange.AcceptCoinbase()
+	observer := n.nats(t)
+	observer.subscribe("ticker.>")
+	c := n.dial(t, n.token(t, n.key), "")
+	if _, snapshot := c.greeting(); len(snapshot.Data) != 0 {
+		t.Errorf("before the first price: %s", snapshot.raw)
+	}
+
+	for _, d := range digits {
+		feed.Trade(d.symbol, d.sent)
+		m := c.until(d.symbol, func(m message) bool { return m.of(d.symbol) != "" })
+		if m.of(d.symbol) != d.shown {
+			t.Errorf("the exchange has sent %s %s, and a client gets %s", d.symbol, d.sent, m.raw)
+		}
+		if seen := observer.await("ticker.prices"); seen.data != m.raw {
+			t.Errorf("the bus has %s, and a client gets %s", seen.data, m.raw)
+		}
+		checkPrice(t, n, d.symbol, d.shown)
+	}
+	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+
+	feed.Drop()
+	for down := 0; down < len(digits); {
+		if m := c.await("status"); m.Source == "coinbase" && m.State == "down" {
+			down += len(m.Symbols)
+		}
+	}
+	checkUnready(t, n)
+	late := n.dial(t, n.token(t, n.key), "")
+	_, snapshot := late.greeting()
+	if m := late.next(); m.Type != "status" || m.State != "down" || len(m.Symbols) != len(digits) {
+		t.Errorf("who comes while the exchange is away gets %s", m.raw)
+	}
+	for _, d := range digits {
+		if snapshot.of(d.symbol) != d.shown {
+			t.Errorf("the last prices are %s", snapshot.raw)
+		}
+	}
+
+	feed = exchange.AcceptCoinbase()
+	feed.Trade("BTC-USD", "84737.51")
+	live := c.until("live", func(m message) bool { return m.Type == "status" && m.State == "live" })
+	if live.Source != "coinbase" || len(live.Symbols) != 1 || live.Symbols[0] != "BTC-USD" {
+		t.Errorf("after a price of BTC-USD: %s", live.raw)
+	}
+	late.until("the new price", func(m message) bool { return m.of("BTC-USD") == "84737.51" })
+	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+}
+
+// checkUnready checks that readyz names the feed, and nothing else.
+func checkUnready(t *testing.T, n *node) {
+	t.Helper()
+	why := n.unready(t)
+	if !strings.Contains(why, `"feed"`) || strings.Contains(why, `"bus"`) || strings.Contains(why, `"store"`) {
+		t.Errorf("without an exchange readyz says %q", why)
+	}
+}
+
+// checkPrice asks for a price by HTTP.
+func checkPrice(t *testing.T, n *node, symbol, shown string) {
+	t.Helper()
+	status, body := call(t, http.MethodGet, n.url+"/api/v1/prices/"+symbol, n.token(t, n.key), nil)
+	var p price
+	if err := json.Unmarshal(body, &p); err != nil || status != http.StatusOK || p.Price.String() != shown {
+		t.Errorf("the price of %s, which is %s: status %d, %s", symbol, shown, status, body)
+	}
+}
+
+// TestExchangeRefusesSymbol plays an exchange that does not know one of the symbols.
+func TestExchangeRefusesSymbol(t *testing.T) {
+	t.Parallel()
+	exchange := exchangetest.New(t)
+	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.symbols=BTC-USD,XYZ-USD")...)
+	n.provoked = []string{"the exchange does not serve a symbol"}
+	feed := exchange.AcceptCoinbase("XYZ-USD")
+	feed.Trade("BTC-USD", "84737.50")
+	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+	c := n.dial(t, n.token(t, n.key), "")
+	if _, snapshot := c.greeting(); snapshot.of("BTC-USD") != "84737.50" || len(snapshot.Data) != 1 {
+		t.Errorf("the prices are %s", snapshot.raw)
+	}
+	if m := c.next(); m.Type != "status" || m.State != "down" || !slices.Equal(m.Symbols, []string{"XYZ-USD"}) {
+		t.Errorf("of the symbol that the exchange refuses: %s", m.raw)
+	}
+}

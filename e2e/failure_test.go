@@ -1,0 +1,193 @@
+package e2e_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// free are the settings of a server that gets in nobody's way.
+var free = []string{"server.listen=127.0.0.1:0", "server.admin_listen=", "bus.listen="}
+
+// fails checks that a command line ends with a status and says why on standard
+// error, in one line and without what only programmers understand.
+func fails(t *testing.T, dir string, settings []string, status int, why string, args ...string) {
+	t.Helper()
+	r := runOn(t, dir, append(free[:len(free):len(free)], settings...), args...)
+	said := strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
+	if r.status != status || r.stdout != "" || !strings.Contains(r.stderr, why) {
+		t.Errorf("tickerd %s with %q: status %d, wanted %d and %q:\n%s%s", strings.Join(args, " "), settings, r.status, status, why, r.stdout, r.stderr)
+	}
+	if last := said[len(said)-1]; status == 1 && !strings.HasPrefix(last, "tickerd: ") || strings.Contains(r.stderr, "goroutine ") {
+		t.Errorf("tickerd %s with %q says:\n%s", strings.Join(args, " "), settings, r.stderr)
+	}
+}
+
+// TestPortInUse takes each of the server's ports before it.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, key := range []string{"server.listen", "server.admin_listen", "bus.listen"} {
+		dir := newDataDir(t)
+		fails(t, dir, []string{key + "=" + taken.Addr().String()}, 1, taken.Addr().String()+": bind: address already in use", "serve")
+		startOn(t, dir) // nothing is left in the way
+	}
+}
+
+// TestBadSettings starts with settings that cannot be used.
+func TestBadSettings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ file, why string }{
+		{"[server]\ntrusted_proxies = [\"10.0.0.0/99\"]\n", `:2: server.trusted_proxies: "10.0.0.0/99" is not a CIDR`},
+		{"# a remark\n\n[server]\nlissten = \":8081\"\n", ":4: server.lissten: unknown key, did you mean"},
+		{"[pricefeed]\ninterval = \"soon\"\n", `:2: pricefeed.interval: must be a duration such as "10ms", not "soon"`},
+		{"[gateway]\nmessage_rate = true\n", ":2: gateway.message_rate: must be a whole number, not true"},
+		{"[server\n", ":1: "},
+		{"[bus]\nroutes = [\"node-1:6222\"]\n", ":2: bus.routes: not supported yet"},
+	} {
+		dir := newDataDir(t)
+		file := filepath.Join(filepath.Dir(dir), "config.toml")
+		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, dir, nil, 1, "tickerd: config.toml"+c.why)
+		fails(t, dir, nil, 1, "tickerd: "+file+c.why, "--config", file)
+	}
+	for setting, why := range map[string]string{
+		"server.lissten=:8081":             "TICKERD_SERVER_LISSTEN: unknown variable",
+		"pricefeed.interval=1":             "TICKERD_PRICEFEED_INTERVAL: ",
+		"pricefeed.symbols=BTC":            "TICKERD_PRICEFEED_SYMBOLS: ",
+		"pricefeed.source=kraken":          "TICKERD_PRICEFEED_SOURCE: \"kraken\" is not supported yet",
+		"pricefeed.source=binance":         "TICKERD_PRICEFEED_SOURCE: \"binance\" is not supported yet",
+		"pricefeed.source=composite":       "TICKERD_PRICEFEED_SOURCE: \"composite\" is not supported yet",
+		"pricefeed.source=replay":          "TICKERD_PRICEFEED_SOURCE: \"replay\" is not supported yet",
+		"pricefeed.source=nonsense":        "TICKERD_PRICEFEED_SOURCE: \"nonsense\"",
+		"pricefeed.kraken.url=ws://x":      "TICKERD_PRICEFEED_KRAKEN_URL: not supported yet",
+		"pricefeed.replay.speed=2":         "TICKERD_PRICEFEED_REPLAY_SPEED: not supported yet",
+		"bus.routes=node-1:6222":           "TICKERD_BUS_ROUTES: not supported yet",
+		"bus.cluster_listen=:6222":         "TICKERD_BUS_CLUSTER_LISTEN: not supported yet",
+		"bus.url=nats://127.0.0.1:4222":    "TICKERD_BUS_URL: not supported yet",
+		"auth.database=postgres://x/y":     "TICKERD_AUTH_DATABASE: ",
+		"auth.database=none":               "TICKERD_AUTH_DATABASE: ",
+		"auth.token_key=short":             "TICKERD_AUTH_TOKEN_KEY: ",
+		"server.tls_cert=/etc/tickerd.crt": "server.tls_key: missing, and tls_cert is set",
+	} {
+		fails(t, newDataDir(t), []string{setting}, 1, "tickerd: "+why)
+	}
+	fails(t, newDataDir(t), []string{"server.listen=nowhere", "log.level=loud"}, 1, "TICKERD_LOG_LEVEL: ")
+}
+
+// TestUnreadableFile names a file of settings that cannot be read.
+func TestUnreadableFile(t *testing.T) {
+	t.Parallel()
+	dir := newDataDir(t)
+	missing := filepath.Join(t.TempDir(), "missing.toml")
+	fails(t, dir, nil, 1, "read config: open "+missing+": no such file or directory", "--config", missing)
+	fails(t, dir, nil, 1, "is a directory", "--config", t.TempDir())
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, dir, nil, 1, "not a directory", "--config", filepath.Join(file, "config.toml"))
+	fails(t, dir, []string{"server.tls_cert=" + missing, "server.tls_key=" + missing}, 1, missing)
+}
+
+// TestUnusableDataDir starts where nothing can be kept. The superuser may write
+// where modes forbid it, so here a name or the system does.
+func TestUnusableDataDir(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unusable := map[string]string{file: "not a directory", filepath.Join(file, "data"): "not a directory"}
+	if _, err := os.Stat("/proc/self"); err == nil {
+		unusable["/proc/tickerd"] = "no such file or directory"
+		unusable["/proc/self"] = "not writable"
+	}
+	for dir, why := range unusable {
+		for _, args := range [][]string{{"serve"}, {"key", "list"}, {"key", "create", "--user", "ann"}} {
+			fails(t, newDataDir(t), []string{"data_dir=" + dir}, 1, why, args...)
+			fails(t, newDataDir(t), []string{"data_dir=" + dir}, 1, dir, args...)
+		}
+	}
+}
+
+// TestDamagedData starts on what a server has kept and something has damaged.
+func TestDamagedData(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	n.stop(t)
+	for _, c := range []struct {
+		file   string
+		damage func([]byte) []byte
+		why    string
+	}{
+		{"tickerd.db", func([]byte) []byte { return []byte(strings.Repeat("garbage\n", 1000)) }, "file is not a database"},
+		{"tickerd.db", func(b []byte) []byte { return b[:len(b)/2] }, "malformed"},
+		{"tickerd.db", func(b []byte) []byte {
+			for i := 4096; i < len(b); i++ {
+				b[i] ^= 0xa5
+			}
+			return b
+		}, "damaged"},
+		{"token.key", func(b []byte) []byte { return b[:8] }, "has 8 bytes, not 32 or more"},
+		{"operator.password", func([]byte) []byte { return nil }, "has 0 bytes, not 16 or more"},
+		{"demo.key", func([]byte) []byte { return []byte("tk_short\n") }, "not an API key"},
+	} {
+		file := filepath.Join(n.dir, c.file)
+		whole, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, c.damage(append([]byte{}, whole...)))
+		fails(t, n.dir, nil, 1, c.why)
+		fails(t, n.dir, nil, 1, file)
+		write(t, file, whole)
+	}
+	again := startOn(t, n.dir)
+	if again.key != n.key {
+		t.Error("the demo key is another one")
+	}
+}
+
+func write(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSecondServer starts a server where one runs, which notices nothing.
+func TestSecondServer(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	c := n.dial(t, n.token(t, n.key), "")
+	_, snapshot := c.greeting()
+	fails(t, n.dir, nil, 1, "data directory "+n.dir+": in use by process ")
+	checkTicks(t, c, snapshot, 10)
+	n.newKey(t, "--user", "ann")
+	c.bye()
+	n.stop(t)
+	startOn(t, n.dir)
+}
+
+// TestMisuse is wrong usage, which has a status of its own.
+func TestMisuse(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"zygote", "--zygote", "serve zygote", "--config", "key", "key zygote", "key create", "key revoke",
+		"key create --user ann --expires soon", "token", "token --key x --url nowhere", "watch",
+	} {
+		fails(t, newDataDir(t), nil, 2, "--help", strings.Fields(line)...)
+	}
+	for _, later := range []string{"bench", "record"} {
+		fails(t, newDataDir(t), nil, 1, "later", later)
+	}
+}

@@ -1,0 +1,222 @@
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A natsConn is a program on the bus that knows no more of NATS than its
+// protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol.
+type natsConn struct {
+	tb        testing.TB
+	conn      net.Conn
+	subs      int
+	delivered chan delivery
+	told      chan string // PONG and -ERR lines
+	reading   sync.WaitGroup
+}
+
+// A delivery is one message.
+type delivery struct {
+	subject string
+	header  textproto.MIMEHeader
+	data    string
+}
+
+// nats connects to the node's bus as somebody whom it does not know.
+func (n *node) nats(tb testing.TB) *natsConn {
+	tb.Helper()
+	c, refused := n.natsAs(tb, "", "")
+	if refused != "" {
+		tb.Fatalf("connect to the bus: %s", refused)
+	}
+	return c
+}
+
+// operator connects to the node's bus as its operator.
+func (n *node) operator(tb testing.TB) *natsConn {
+	tb.Helper()
+	password, err := os.ReadFile(filepath.Join(n.dir, "operator.password"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, refused := n.natsAs(tb, "operator", strings.TrimSpace(string(password)))
+	if refused != "" {
+		tb.Fatalf("connect to the bus as operator: %s", refused)
+	}
+	return c
+}
+
+// natsAs connects to the node's bus, or says why that is refused.
+func (n *node) natsAs(tb testing.TB, user, password string) (c *natsConn, refused string) {
+	tb.Helper()
+	conn, err := net.DialTimeout("tcp", n.bus, patience)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c = &natsConn{tb: tb, conn: conn, delivered: make(chan delivery, 1<<16), told: make(chan string, 1<<10)}
+	c.reading.Go(c.read)
+	tb.Cleanup(func() {
+		conn.Close()
+		c.reading.Wait()
+	})
+	hello, err := json.Marshal(map[string]any{
+		"verbose": false, "pedantic": false, "headers": true, "lang": "e2e", "version": "1", "protocol": 1, "user": user, "pass": password,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c, c.ask("CONNECT " + string(hello))
+}
+
+// ask sends a command and gives the errors that it meets, empty for none.
+func (c *natsConn) ask(command string) (refused string) {
+	c.tb.Helper()
+	return c.flush(command + "\r\n")
+}
+
+// flush sends text and waits until the server has handled it.
+func (c *natsConn) flush(text string) (refused string) {
+	c.tb.Helper()
+	if _, err := io.WriteString(c.conn, text+"PING\r\n"); err != nil {
+		c.tb.Fatal(err)
+	}
+	late := time.After(patience)
+	for {
+		select {
+		case line, open := <-c.told:
+			if line == "PONG" || !open {
+				return refused
+			}
+			refused += line
+		case <-late:
+			c.tb.Fatalf("the bus does not answer %q", text)
+		}
+	}
+}
+
+// trySubscribe gives the refusal, empty for none.
+func (c *natsConn) trySubscribe(subject string) (refused string) {
+	c.tb.Helper()
+	c.subs++
+	return c.ask(fmt.Sprintf("SUB %s %d", subject, c.subs))
+}
+
+// tryPublish gives the refusal, empty for none.
+func (c *natsConn) tryPublish(subject, data string) (refused string) {
+	c.tb.Helper()
+	return c.ask(fmt.Sprintf("PUB %s %d\r\n%s", subject, len(data), data))
+}
+
+// subscribe is trySubscribe of what is allowed.
+func (c *natsConn) subscribe(subject string) {
+	c.tb.Helper()
+	if refused := c.trySubscribe(subject); refused != "" {
+		c.tb.Fatalf("subscribe to %s: %s", subject, refused)
+	}
+}
+
+// next waits for the next message.
+func (c *natsConn) next() delivery {
+	c.tb.Helper()
+	select {
+	case d, open := <-c.delivered:
+		if !open {
+			c.tb.Fatal("the bus has hung up")
+		}
+		return d
+	case <-time.After(patience):
+		c.tb.Fatalf("nothing on the bus within %v", patience)
+	}
+	return delivery{}
+}
+
+// await waits for the next message on a subject and passes over others.
+func (c *natsConn) await(subject string) delivery {
+	c.tb.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if d := c.next(); d.subject == subject {
+			return d
+		}
+	}
+	c.tb.Fatalf("waited %v for %s", patience, subject)
+	return delivery{}
+}
+
+// waiting are the messages that have come and were not read.
+func (c *natsConn) waiting() []delivery {
+	c.tb.Helper()
+	c.flush("") // what was sent before has come now
+	var list []delivery
+	for len(c.delivered) > 0 {
+		list = append(list, <-c.delivered)
+	}
+	return list
+}
+
+// read takes what the server says until the connection ends.
+func (c *natsConn) read() {
+	defer close(c.told)
+	defer close(c.delivered)
+	r := bufio.NewReader(c.conn)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimRight(line, "\r\n")
+		words := strings.Fields(line)
+		switch {
+		case line == "PING":
+			_, _ = io.WriteString(c.conn, "PONG\r\n") // fails at the end only
+		case line == "PONG", strings.HasPrefix(line, "-ERR"):
+			c.told <- line
+		case len(words) >= 4 && (words[0] == "MSG" || words[0] == "HMSG"):
+			d, err := readDelivery(r, words)
+			if err != nil {
+				return
+			}
+			c.delivered <- d
+		}
+	}
+}
+
+// readDelivery reads what follows "MSG subject sid [reply] bytes" or "HMSG
+// subject sid [reply] header-bytes bytes".
+func readDelivery(r *bufio.Reader, words []string) (delivery, error) {
+	d := delivery{subject: words[1]}
+	size, err := strconv.Atoi(words[len(words)-1])
+	if err != nil {
+		return d, err
+	}
+	body := make([]byte, size+len("\r\n"))
+	if _, err := io.ReadFull(r, body); err != nil {
+		return d, err
+	}
+	head := 0
+	if words[0] == "HMSG" {
+		if head, err = strconv.Atoi(words[len(words)-2]); err != nil {
+			return d, err
+		}
+		lines := textproto.NewReader(bufio.NewReader(strings.NewReader(string(body[:head]))))
+		if _, err := lines.ReadLine(); err != nil { // NATS/1.0
+			return d, err
+		}
+		if d.header, err = lines.ReadMIMEHeader(); err != nil {
+			return d, err
+		}
+	}
+	d.data = string(body[head:size])
+	return d, nil
+}

@@ -1,0 +1,29 @@
+package gateway
+
+import (
+	"context"
+	"net"
+)
+
+// ListenOn is Listen on a listener that the test made.
+func (g *Gateway) ListenOn(ctx context.Context, l net.Listener) error {
+	g.listener = l
+	g.plain = newHandover(l.Addr())
+	return g.subscribe(ctx)
+}
+
+// ParseHead is parseHead, taken apart.
+func ParseHead(b []byte) (method, target, proto string, fields [][2]string, err error) {
+	h, err := parseHead(b)
+	for _, f := range h.fields {
+		fields = append(fields, [2]string{f.name, f.value})
+	}
+	return h.method, h.target, h.proto, fields, err
+}
+
+// Places is how many users and addresses hold a place.
+func (g *Gateway) Places() (users, addrs int) {
+	g.places.mu.Lock()
+	defer g.places.mu.Unlock()
+	return len(g.places.users), len(g.places.addrs)
+}
