@@ -175,7 +175,7 @@ func TestErrorsCrossTheBus(t *testing.T) {
 	if got := failure(fmt.Errorf("%w: user", ErrKeyRefused)).err().Error(); got != "key refused: user" {
 		t.Error(got)
 	}
-	if got := failure(errors.New("disk on fire")); got != (keysAnswer{Error: codeUnavailable}) {
+	if got := failure(errors.New("disk on fire")); !reflect.DeepEqual(got, keysAnswer{Error: codeUnavailable}) {
 		t.Errorf("says too much: %+v", got)
 	}
 	if err := (keysAnswer{Error: "new"}).err(); err == nil {

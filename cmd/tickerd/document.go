@@ -102,7 +102,7 @@ func (d *document) keyAt(line int, data []byte) string {
 		}
 	}
 	lines := bytes.Split(data, []byte("\n"))
-	if line > len(lines) {
+	if line < 1 || line > len(lines) {
 		return ""
 	}
 	name, _, ok := strings.Cut(string(lines[line-1]), "=")

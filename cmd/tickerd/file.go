@@ -40,12 +40,12 @@ func (r *reader) readTOML(file string, data []byte) {
 	doc := locate(file, data)
 	var values map[string]any
 	if err := toml.Unmarshal(data, &values); err != nil {
-		line, text := 0, err.Error()
+		line := 0
 		if fault, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, _ = fault.Position()
 		}
-		key := doc.keyAt(line, data)
-		r.refuse(key, origin{file: file, line: line}, errors.New(strings.TrimPrefix(text, "toml: ")))
+		text := strings.TrimPrefix(err.Error(), "toml: ")
+		r.refuse(doc.keyAt(line, data), origin{file: file, line: line}, errors.New(text))
 		return
 	}
 	r.setTable(doc, "", r.root(), values)

@@ -106,6 +106,9 @@ func (s *lineScreen) show(m *message, _ []byte) error {
 			fmt.Fprintf(&lines, "%s %s %s\n", at, printable(p.Symbol), p.Price)
 		}
 	}
+	if lines.Len() == 0 {
+		return nil
+	}
 	_, err := io.WriteString(s.out, lines.String())
 	return err
 }

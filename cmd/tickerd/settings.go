@@ -76,14 +76,17 @@ func (s settings) validate() []*bus.KeyError {
 // An origin is where a setting got its value; the zero origin is the default.
 type origin struct {
 	file     string
-	line     int
+	line     int // from 1; 0: not known
 	variable string
 }
 
 // String is "config.toml:12" or "TICKERD_SERVER_LISTEN".
 func (o origin) String() string {
-	if o.variable != "" {
+	switch {
+	case o.variable != "":
 		return o.variable
+	case o.line == 0:
+		return o.file
 	}
 	return fmt.Sprintf("%s:%d", o.file, o.line)
 }

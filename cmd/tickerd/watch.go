@@ -190,8 +190,8 @@ func (w *watcher) show(s *stream) error {
 // it cannot get one, the server ends the stream with its token.
 func (w *watcher) refresh(ctx context.Context, s *stream, g grant) error {
 	life := time.Duration(g.ExpiresIn) * time.Second
-	wait := life * 3 / 4
-	for {
+	wait := life / 4 * 3
+	for life > 0 {
 		select {
 		case <-time.After(max(wait, time.Second/2)):
 		case <-ctx.Done():
@@ -210,8 +210,9 @@ func (w *watcher) refresh(ctx context.Context, s *stream, g grant) error {
 			return err
 		}
 		life = time.Duration(newer.ExpiresIn) * time.Second
-		wait = life * 3 / 4
+		wait = life / 4 * 3
 	}
+	return nil
 }
 
 // errScreen is an output that takes nothing more.
