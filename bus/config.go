@@ -38,12 +38,19 @@ func (c Config) Validate() error {
 	if c.Node != "" && c.Node != NodeName(c.Node) {
 		return &KeyError{"node", fmt.Errorf("%q: must be one token of a NATS subject, without blanks or . * >", c.Node)}
 	}
-	for key, set := range map[string]bool{
-		"cluster_listen": c.ClusterListen != "", "routes": len(c.Routes) > 0, "cluster_name": c.ClusterName != "",
-		"cluster_password": c.ClusterPassword != "", "url": c.URL != "", "credentials": c.Credentials != "",
+	for _, later := range []struct {
+		key string
+		set bool
+	}{
+		{"cluster_listen", c.ClusterListen != ""},
+		{"routes", len(c.Routes) > 0},
+		{"cluster_name", c.ClusterName != ""},
+		{"cluster_password", c.ClusterPassword != ""},
+		{"url", c.URL != ""},
+		{"credentials", c.Credentials != ""},
 	} {
-		if set {
-			return &KeyError{key, errors.New("not supported yet: this version runs on one node, with its own bus")}
+		if later.set {
+			return &KeyError{later.key, errors.New("not supported yet: this version runs on one node, with its own bus")}
 		}
 	}
 	return nil

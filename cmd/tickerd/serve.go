@@ -30,13 +30,15 @@ func (serveCommand) Run(ctx context.Context, p *program, file *configFile) error
 		return err
 	}
 	log := newLog(s.Log, p.stderr)
-	if err := serve(ctx, s, log); err != nil && s.Log.Format == "json" {
+	err = serve(ctx, s, log)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return nil // told to end before it had begun
+	case err != nil && s.Log.Format == "json":
 		log.Error("tickerd ends", "err", err)
 		return errLogged
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // serve runs a node until ctx ends, and then drains it. What is built first ends
@@ -57,9 +59,6 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		return err
 	}
 	defer server.Close()
-	if err := server.ServeLocal(dir.file(socketFile)); err != nil {
-		return err
-	}
 	conn, err := server.Connect("tickerd")
 	if err != nil {
 		return err
@@ -138,6 +137,10 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		case <-ready:
 		case <-accepting.Done():
 		}
+	}
+	if err := server.ServeLocal(dir.file(socketFile)); err != nil {
+		end()
+		return errors.Join(err, front.Close(), others.Wait())
 	}
 	announce(s, server, front, admin, demo, log)
 	log.Info("ready", "in", time.Since(began).Round(time.Millisecond))
