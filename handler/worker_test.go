@@ -300,50 +300,40 @@ func TestHandover(t *testing.T) {
 		t.Errorf("the first of two handlers has %v of %d connections", n, conns)
 	}
 	sent := make(chan int, 1)
-	window := make(chan struct{}, 1000) // so many are on their way
+	window := make(chan struct{}, 1<<14) // so many are on their way
 	stopped := make(chan struct{})
 	go func() {
-		n := 0
-		defer func() { sent <- n }()
-		for {
+		n, last := 0, -1
+		for n != last {
 			select {
 			case <-stopped:
-				return
+				last, stopped = n+conns, nil // once more around
 			case window <- struct{}{}:
+				id := fmt.Sprint(n % conns)
+				if err := w.bus.Ask(bus.MessageOf(id), bus.Address(bustest.Node, id), []byte(`{"type":"ping"}`)); err != nil {
+					t.Error(err)
+				}
+				n++
 			}
-			id := fmt.Sprint(n % conns)
-			if err := w.bus.Ask(bus.MessageOf(id), bus.Address(bustest.Node, id), []byte(`{"type":"ping"}`)); err != nil {
-				t.Error(err)
-			}
-			n++
 		}
+		sent <- n
 	}()
-	got, unanswered := 0, 0
-	receive := func() {
-		if _, none := bus.NoResponders(w.next()); none {
-			unanswered++
-		}
-		got++
-		<-window
-	}
-	for range 10 * conns { // it is under way
-		receive()
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		stopSecond()
-		close(stopped)
-	}()
-	total := -1
-	for got != total {
+	total, unanswered := -1, 0
+	for n := 0; n != total; {
 		select {
+		case m := <-w.answers:
+			if _, none := bus.NoResponders(m); none {
+				unanswered++
+			}
+			if n++; n == 10*conns { // it is under way
+				go func() { stopSecond(); close(stopped) }()
+			}
+			<-window
 		case total = <-sent:
-		default:
-			receive()
+		case <-time.After(timeout):
+			t.Fatalf("%d answers, and no more", n)
 		}
 	}
-	<-ended
 	if unanswered == 0 {
 		t.Error("the second handler has ended, but was never missed")
 	}
