@@ -58,6 +58,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 		ServerName:             cfg.Node,
 		NoSigs:                 true,
 		NoSystemAccount:        true,
+		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
 		DontListen:             cfg.Listen == "",
 		JetStream:              true,
 		StoreDir:               store,

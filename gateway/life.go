@@ -187,14 +187,21 @@ func (c *conn) claimLocked() {
 // answerLocked carries out a handler's answer: what it says now, what it changes
 // in the order in which answers came, what it sends when the writer gets to it.
 func (c *conn) answerLocked(a bus.Answer) error {
-	first := c.life.state == joining && !c.welcomed
-	anew := c.life.state == joining && c.welcomed
-	if c.life.state == joining {
-		c.claimLocked()
-	}
 	text, err := text(a.Payload)
 	if err != nil {
 		return err
+	}
+	add, err := ticker.ParsePatterns(a.Subscribe)
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	remove, err := ticker.ParsePatterns(a.Unsubscribe)
+	if err != nil {
+		return fmt.Errorf("unsubscribe: %w", err)
+	}
+	first := c.life.state == joining && !c.welcomed
+	if c.life.state == joining {
+		c.claimLocked()
 	}
 	if text != nil {
 		c.gw.metrics.answers.Inc()
@@ -204,17 +211,13 @@ func (c *conn) answerLocked(a bus.Answer) error {
 		out.frame = frame.AppendText(nil, text)
 	}
 	if a.Renewal != nil {
-		out.view = c.renewLocked(*a.Renewal)
+		out.view, out.snapshot = c.renewLocked(*a.Renewal), true // it may see more
 	}
-	// To whom holds the connection anew, its subscriptions were told in the join.
-	if !anew {
-		view, err := c.subscribeLocked(a, first)
-		if err != nil {
-			return err
-		}
-		if view != nil {
-			out.view, out.snapshot = view, a.Subscribe != nil
-		}
+	if first {
+		c.rules = nil // so far the client's wish
+	}
+	if a.Subscribe != nil || a.Unsubscribe != nil || a.IntervalMS != nil {
+		out.view, out.snapshot = c.subscribeLocked(add, remove, a.IntervalMS), a.Subscribe != nil
 	}
 	if first && c.resumes && out.view != nil {
 		out.since = c.wish.since
@@ -257,28 +260,13 @@ func closing(c bus.Close) ending {
 	return ending{code, c.Reason}
 }
 
-// subscribeLocked changes what is subscribed, and gives the new view if that
-// changed anything.
-func (c *conn) subscribeLocked(a bus.Answer, first bool) (*fanout.View, error) {
-	add, err := ticker.ParsePatterns(a.Subscribe)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe: %w", err)
-	}
-	remove, err := ticker.ParsePatterns(a.Unsubscribe)
-	if err != nil {
-		return nil, fmt.Errorf("unsubscribe: %w", err)
-	}
-	if first {
-		c.rules = nil // so far the client's wish
-	}
-	if a.Subscribe == nil && a.Unsubscribe == nil && a.IntervalMS == nil {
-		return nil, nil
-	}
-	if a.IntervalMS != nil {
-		c.interval = min(max(time.Duration(*a.IntervalMS)*time.Millisecond, 0), maxInterval)
+// subscribeLocked changes what is subscribed, and gives the new view.
+func (c *conn) subscribeLocked(add, remove []string, intervalMS *int64) *fanout.View {
+	if intervalMS != nil {
+		c.interval = min(max(time.Duration(*intervalMS)*time.Millisecond, 0), maxInterval)
 	}
 	c.rules = c.rules.Subscribe(add...).Unsubscribe(remove...)
-	return c.viewLocked(), nil
+	return c.viewLocked()
 }
 
 // renewLocked puts the connection on a newer token, and gives the new view if
@@ -287,6 +275,9 @@ func (c *conn) renewLocked(r bus.Renewal) *fanout.View {
 	c.token.ID, c.token.KeyID, c.token.Role = r.TokenID, r.KeyID, r.Role
 	c.token.Policies, c.token.Allowed = r.Policies, r.Allowed
 	c.token.IssuedAt, c.token.ExpiresAt = time.Unix(r.IssuedAt, 0), time.Unix(r.ExpiresAt, 0)
+	if c.gw.verifier.Revoked(c.token) { // since its handler looked at it
+		c.finishLocked(endRevoked)
+	}
 	scope := c.gw.policies.Scope(r.Role, r.Policies, r.Allowed)
 	if scope.Key() == c.scope.Key() {
 		return nil
