@@ -65,10 +65,7 @@ func (b *board) Market(s ticker.Symbol, served bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := &b.entries[i]
-	e.refused = !served
-	if served {
-		e.heard = time.Now()
-	}
+	e.heard, e.refused = time.Now(), !served
 }
 
 // Price is of exchange.Sink. A price comes after those before it, whatever its

@@ -2,6 +2,7 @@ package pricefeed
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -21,7 +22,7 @@ func (f *Feed) publish(ctx context.Context) error {
 	for _, subject := range []string{SubjectSnapshot, SubjectStatus} {
 		sub, err := f.bus.SubscribeChan(subject, requests)
 		if err != nil {
-			return err
+			return fmt.Errorf("price feed: subscribe %s: %w", subject, err)
 		}
 		defer f.unsubscribe(sub)
 	}

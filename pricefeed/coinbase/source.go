@@ -41,7 +41,7 @@ type Source struct {
 	log     *slog.Logger
 	warn    rate.Sometimes
 
-	// Owned by the session.
+	// Owned by talk.
 	markets map[string]*market
 }
 
@@ -68,14 +68,14 @@ func newSource(url string, symbols []ticker.Symbol, terms exchange.Terms, log *s
 // Run feeds sink until ctx ends, and returns nil.
 func (s *Source) Run(ctx context.Context, sink exchange.Sink) error {
 	return s.client.Run(ctx, sink, func(ctx context.Context, c *exchange.Conn) error {
-		return s.session(ctx, c, sink)
+		return s.talk(ctx, c, sink)
 	})
 }
 
 // Stats may be called at any time.
 func (s *Source) Stats() exchange.Stats { return s.client.Stats() }
 
-func (s *Source) session(ctx context.Context, c *exchange.Conn, sink exchange.Sink) error {
+func (s *Source) talk(ctx context.Context, c *exchange.Conn, sink exchange.Sink) error {
 	for _, m := range s.markets {
 		m.reconnected()
 	}

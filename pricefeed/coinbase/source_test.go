@@ -106,14 +106,14 @@ func TestPricesAndHeartbeats(t *testing.T) {
 	f := start(t, "BTC-USD", "ETH-USD")
 	c := f.exchange.AcceptCoinbase()
 	f.expect("link true")
-	c.Send(trade("BTC-USD", "84737.5800", 10, 1790000000))
+	c.Send(trade("BTC-USD", "84737.5800", 10, 1700000000))
 	c.Heartbeat("ETH-USD")
-	c.Send(trade("ETH-USD", "1.5e-7", 3, 1790000001))
-	c.Send(trade("DOGE-USD", "1", 4, 1790000001)) // not asked for
+	c.Send(trade("ETH-USD", "1.5e-7", 3, 1700000001))
+	c.Send(trade("DOGE-USD", "1", 4, 1700000001)) // not asked for
 	c.Heartbeat("DOGE-USD")
 	c.Send(`{"type":"auction","product_id":"BTC-USD","price":{}}`)
-	c.SendFragments(`{"type":"ticker","product_id":"BTC-USD",`, `"price":"2","sequence":11,`, `"time":"`+at(1790000002)+`"}`)
-	f.expect("BTC-USD 84737.5800 1790000000", "ETH-USD served true", "ETH-USD 0.00000015 1790000001", "BTC-USD 2 1790000002")
+	c.SendFragments(`{"type":"ticker","product_id":"BTC-USD",`, `"price":"2","sequence":11,`, `"time":"`+at(1700000002)+`"}`)
+	f.expect("BTC-USD 84737.5800 1700000000", "ETH-USD served true", "ETH-USD 0.00000015 1700000001", "BTC-USD 2 1700000002")
 	f.stop()
 	f.expect("link false")
 	if got := f.source.Stats(); got.Bad != 0 || got.Outdated != 0 || got.Messages != 8 {
@@ -127,19 +127,19 @@ func TestPricesAndHeartbeats(t *testing.T) {
 func TestSequences(t *testing.T) {
 	f := start(t, "BTC-USD", "ETH-USD")
 	c := f.exchange.AcceptCoinbase()
-	c.Send(trade("BTC-USD", "1", 10, 1790000000))
-	c.Send(trade("BTC-USD", "2", 10, 1790000001)) // a duplicate
-	c.Send(trade("BTC-USD", "3", 9, 1790000001))  // late
-	c.Send(trade("ETH-USD", "4", 5, 1790000000))  // each product has its own
-	c.Send(trade("BTC-USD", "5", 12, 1790000001)) // numbers are skipped
-	f.expect("link true", "BTC-USD 1 1790000000", "ETH-USD 4 1790000000", "BTC-USD 5 1790000001")
+	c.Send(trade("BTC-USD", "1", 10, 1700000000))
+	c.Send(trade("BTC-USD", "2", 10, 1700000001)) // a duplicate
+	c.Send(trade("BTC-USD", "3", 9, 1700000001))  // late
+	c.Send(trade("ETH-USD", "4", 5, 1700000000))  // each product has its own
+	c.Send(trade("BTC-USD", "5", 12, 1700000001)) // numbers are skipped
+	f.expect("link true", "BTC-USD 1 1700000000", "ETH-USD 4 1700000000", "BTC-USD 5 1700000001")
 	c.Drop()
 	f.expect("link false", "link true")
 	c = f.exchange.AcceptCoinbase()
-	c.Send(trade("ETH-USD", "6", 5, 1789999999)) // older than what was known
-	c.Send(trade("ETH-USD", "7", 6, 1790000002))
-	c.Send(trade("BTC-USD", "8", 2, 1790000001)) // a sequence begun anew
-	f.expect("ETH-USD 7 1790000002", "BTC-USD 8 1790000001")
+	c.Send(trade("ETH-USD", "6", 5, 1699999999)) // older than what was known
+	c.Send(trade("ETH-USD", "7", 6, 1700000002))
+	c.Send(trade("BTC-USD", "8", 2, 1700000001)) // a sequence begun anew
+	f.expect("ETH-USD 7 1700000002", "BTC-USD 8 1700000001")
 	if got := f.source.Stats(); got.Outdated != 3 || got.Bad != 0 || got.Connects != 2 {
 		t.Errorf("%+v", got)
 	}
@@ -167,14 +167,34 @@ func TestUnknownProduct(t *testing.T) {
 	f := start(t, "BTC-USD", "XYZ-USD", "ETH-USD")
 	c := f.exchange.AcceptCoinbase("XYZ-USD")
 	f.expect("link true", "XYZ-USD served false")
-	c.Send(trade("BTC-USD", "1", 10, 1790000000))
+	c.Send(trade("BTC-USD", "1", 10, 1700000000))
 	c.Heartbeat("XYZ-USD") // not to be believed: prices will not come
 	c.Heartbeat("ETH-USD")
-	f.expect("BTC-USD 1 1790000000", "ETH-USD served true")
+	f.expect("BTC-USD 1 1700000000", "ETH-USD served true")
 	c.Drop()
 	f.expect("link false", "link true")
 	f.exchange.AcceptCoinbase().Heartbeat("XYZ-USD") // listed by now
 	f.expect("XYZ-USD served true")
+}
+
+// A refusal holds until the exchange lists the product again, and no longer than
+// the connection.
+func TestRefusalEnds(t *testing.T) {
+	f := start(t, "BTC-USD")
+	c := f.exchange.AcceptCoinbase()
+	for range 2 {
+		c.Error("BTC-USD is delisted")
+		c.Heartbeat("BTC-USD")
+		c.Subscriptions("BTC-USD")
+		c.Heartbeat("BTC-USD")
+	}
+	f.expect("link true", "BTC-USD served false", "BTC-USD served true", "BTC-USD served false", "BTC-USD served true")
+	c.Error("BTC-USD is delisted")
+	c.Drop()
+	f.expect("BTC-USD served false", "link false", "link true")
+	unanswered := f.exchange.Accept()
+	unanswered.Send(`{"type":"heartbeat","product_id":"BTC-USD"}`)
+	f.expect("BTC-USD served true")
 }
 
 func TestRefusals(t *testing.T) {
@@ -200,11 +220,11 @@ func TestRefusals(t *testing.T) {
 			<-f.news
 			c.Send(tt.send) // in mid-stream
 			c.Send(tt.send)
-			c.Send(trade("BTC-USD", "3", 1<<60, 1790000000))
-			f.expect(append(tt.want, "BTC-USD 3 1790000000")...)
-			c.Send(trade("ETH-USD", "4", 1<<60, 1790000000)) // a price shows that it is served
+			c.Send(trade("BTC-USD", "3", 1<<60, 1700000000))
+			f.expect(append(tt.want, "BTC-USD 3 1700000000")...)
+			c.Send(trade("ETH-USD", "4", 1<<60, 1700000000)) // a price shows that it is served
 			c.Heartbeat("ETH-USD")
-			f.expect("ETH-USD 4 1790000000", "ETH-USD served true")
+			f.expect("ETH-USD 4 1700000000", "ETH-USD served true")
 		})
 	}
 }
@@ -212,7 +232,7 @@ func TestRefusals(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	f := start(t, "BTC-USD")
 	c := f.exchange.AcceptCoinbase()
-	c.Send(trade("BTC-USD", "1", 1, 1790000000))
+	c.Send(trade("BTC-USD", "1", 1, 1700000000))
 	for _, garbage := range []string{
 		"", "garbage", "null", "[]", "{}", `{"type":7}`, `{"type":"ticker"`, `{"type":"ticker"}`, "\xff\xfe", strings.Repeat("[", 100_000),
 		`{"type":"ticker","product_id":"BTC-USD","sequence":2,"price":null}`,
@@ -226,8 +246,8 @@ func TestGarbage(t *testing.T) {
 		c.Send(garbage)
 	}
 	c.SendFrame(ws.NewBinaryFrame([]byte{0, 1, 2}))
-	c.Send(trade("BTC-USD", "2", 2, 1790000000))
-	f.expect("link true", "BTC-USD 1 1790000000", "BTC-USD 2 1790000000")
+	c.Send(trade("BTC-USD", "2", 2, 1700000000))
+	f.expect("link true", "BTC-USD 1 1700000000", "BTC-USD 2 1700000000")
 	if got := f.source.Stats(); got.Bad != 18 || got.Connects != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -256,8 +276,8 @@ func TestReconnects(t *testing.T) {
 		c := f.exchange.AcceptCoinbase()
 		f.expect("link true")
 		price := fmt.Sprintf("%d.50", i+1)
-		c.Send(trade("BTC-USD", price, 1, 1790000000+int64(i)))
-		f.expect(fmt.Sprintf("BTC-USD %s %d", price, 1790000000+i))
+		c.Send(trade("BTC-USD", price, 1, 1700000000+int64(i)))
+		f.expect(fmt.Sprintf("BTC-USD %s %d", price, 1700000000+i))
 		end(c)
 		f.expect("link false")
 	}

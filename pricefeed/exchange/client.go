@@ -26,8 +26,12 @@ type Terms struct {
 	Silence      time.Duration // without a message a connection is given up
 }
 
+// A Talk is what an adapter does with one connection: it subscribes, and reads
+// until the connection is of no use any more, for the reason that it returns.
+type Talk func(ctx context.Context, c *Conn) error
+
 // A Client keeps a connection to an exchange up: it connects, by way of the
-// proxy that the environment names, hands the connection to a session, and
+// proxy that the environment names, hands the connection to a [Talk], and
 // connects anew when that has ended.
 type Client struct {
 	url   string
@@ -63,12 +67,11 @@ func NewClient(url string, terms Terms, log *slog.Logger) *Client {
 func (c *Client) Stats() Stats { return c.counters.stats() }
 
 // Run connects and reconnects until ctx ends, and tells sink of every change.
-// The session is called for each connection and returns when that is of no use
-// any more; its error is the reason. Run returns nil, after the last session.
-func (c *Client) Run(ctx context.Context, sink Sink, session func(context.Context, *Conn) error) error {
+// Run returns nil, after the last talk.
+func (c *Client) Run(ctx context.Context, sink Sink, talk Talk) error {
 	delay := backoff{first: c.terms.Retry}
 	for sleep(ctx, c.dials.Reserve().Delay()) {
-		lasted, err := c.connect(ctx, sink, session)
+		lasted, err := c.connect(ctx, sink, talk)
 		if ctx.Err() != nil {
 			break
 		}
@@ -88,7 +91,7 @@ func (c *Client) Run(ctx context.Context, sink Sink, session func(context.Contex
 }
 
 // connect makes one connection and stays with it to its end.
-func (c *Client) connect(ctx context.Context, sink Sink, session func(context.Context, *Conn) error) (lasted time.Duration, err error) {
+func (c *Client) connect(ctx context.Context, sink Sink, talk Talk) (lasted time.Duration, err error) {
 	c.counters.attempts.Add(1)
 	conn, err := c.dial(ctx)
 	if err != nil {
@@ -103,7 +106,7 @@ func (c *Client) connect(ctx context.Context, sink Sink, session func(context.Co
 		close(interrupted)
 	})
 	sink.Link(true)
-	err = session(ctx, conn)
+	err = talk(ctx, conn)
 	sink.Link(false)
 	if !stop() {
 		<-interrupted

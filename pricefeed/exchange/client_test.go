@@ -62,7 +62,7 @@ func (p *peer) start() *peer {
 	done := make(chan error, 1)
 	go func() {
 		done <- p.client.Run(ctx, p, func(ctx context.Context, c *Conn) error {
-			err := p.session(ctx, c)
+			err := p.talk(ctx, c)
 			p.ends <- err
 			return err
 		})
@@ -83,7 +83,7 @@ func (p *peer) start() *peer {
 	return p
 }
 
-func (p *peer) session(ctx context.Context, c *Conn) error {
+func (p *peer) talk(ctx context.Context, c *Conn) error {
 	for {
 		msg, err := c.Read(ctx)
 		if err != nil {
@@ -189,14 +189,14 @@ func TestPingFlood(t *testing.T) {
 func TestExchangeCloses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end    func(c *exchangetest.Conn)
-		echo   ws.StatusCode
+		echo   []byte       // the payload of the client's close frame; nil: none is awaited
 		closed *ClosedError // nil: no close frame
 	}{
-		"with a reason":   {func(c *exchangetest.Conn) { c.Close(1001, "maintenance") }, 1001, &ClosedError{1001, "maintenance"}},
-		"without a code":  {func(c *exchangetest.Conn) { c.SendFrame(ws.NewCloseFrame(nil)) }, 1005, &ClosedError{Code: 1005}},
-		"within messages": {func(c *exchangetest.Conn) { c.SendRaw([]byte{0x01, 1, 'a'}); c.Close(1000, "") }, 1000, &ClosedError{Code: 1000}},
-		"by dropping":     {func(c *exchangetest.Conn) { c.Drop() }, 0, nil},
-		"in half a frame": {func(c *exchangetest.Conn) { c.SendRaw([]byte{0x81, 5, 'h', 'a'}); c.Drop() }, 0, nil},
+		"with a reason":   {func(c *exchangetest.Conn) { c.Close(1001, "maintenance") }, []byte{3, 233}, &ClosedError{1001, "maintenance"}},
+		"without a code":  {func(c *exchangetest.Conn) { c.SendFrame(ws.NewCloseFrame(nil)) }, []byte{}, &ClosedError{Code: 1005}},
+		"within messages": {func(c *exchangetest.Conn) { c.SendRaw([]byte{0x01, 1, 'a'}); c.Close(1000, "") }, []byte{3, 232}, &ClosedError{Code: 1000}},
+		"by dropping":     {func(c *exchangetest.Conn) { c.Drop() }, nil, nil},
+		"in half a frame": {func(c *exchangetest.Conn) { c.SendRaw([]byte{0x81, 5, 'h', 'a'}); c.Drop() }, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s, c := connect(t)
@@ -206,9 +206,12 @@ func TestExchangeCloses(t *testing.T) {
 			if tt.closed != nil && (!ok || *closed != *tt.closed) || err == nil {
 				t.Errorf("ended with %v, want %v", err, tt.closed)
 			}
-			if tt.echo != 0 {
-				if got := c.Ended(); got != tt.echo {
-					t.Errorf("answered with %d", got)
+			if tt.echo != nil {
+				if got := c.Next(); got.Op != ws.OpClose || got.Payload != string(tt.echo) {
+					t.Errorf("answered with %v %q", got.Op, got.Payload)
+				}
+				if again := c.Ended(); again != ws.StatusAbnormalClosure {
+					t.Errorf("and with %d again", again)
 				}
 			}
 			s.Accept().Send("again")
@@ -245,7 +248,7 @@ func TestBreaches(t *testing.T) {
 			p, s, c := connect(t)
 			c.SendRaw(tt.bytes)
 			if err := receive(t, p.ends); err == nil {
-				t.Error("the session ended without a reason")
+				t.Error("the connection ended without a reason")
 			}
 			if got := c.Ended(); got != tt.code && got != ws.StatusAbnormalClosure { // the rest of the bytes may reset the connection
 				t.Errorf("closed with %d, want %d", got, tt.code)

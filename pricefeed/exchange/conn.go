@@ -25,7 +25,7 @@ const (
 	shownOfBad   = 100         // bytes of a bad message that are logged
 )
 
-// Conn is one connection to an exchange. Only its session uses it.
+// Conn is one connection to an exchange. Only its Talk uses it.
 type Conn struct {
 	client  *Client
 	conn    net.Conn

@@ -2,7 +2,7 @@
 // keeps one WebSocket connection up and is polite about it, and the [Sink] into
 // which an adapter puts what it learns.
 //
-// An adapter is a session: it subscribes, then reads until the connection ends.
+// An adapter is a [Talk]: it subscribes, then reads until the connection ends.
 // The client makes the connections and calls it for each.
 //
 //	client := exchange.NewClient(url, exchange.Terms{…}, log)
