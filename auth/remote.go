@@ -98,7 +98,7 @@ func (r *Remote) Create(ctx context.Context, k NewKey) (Key, Info, error) {
 		return "", Info{}, err
 	}
 	key := RandomKey()
-	answer, err := r.ask(ctx, subjectCreate, createRequest{
+	answer, err := r.ask(ctx, bus.KeyCreate, createRequest{
 		KeyHash: key.Hash(), Prefix: key.Prefix(), UserID: k.User, Role: k.Role,
 		Symbols: k.Symbols, ExpiresIn: int64(k.Expires / time.Second),
 	})
@@ -114,14 +114,14 @@ func (r *Remote) Create(ctx context.Context, k NewKey) (Key, Info, error) {
 // List gives all keys: see [Keys].
 func (r *Remote) List(ctx context.Context) ([]Info, error) {
 	return allPages(func(last *Info) ([]Info, error) {
-		answer, err := r.ask(ctx, subjectList, listRequest{After: last})
+		answer, err := r.ask(ctx, bus.KeyList, listRequest{After: last})
 		return answer.Keys, err
 	})
 }
 
 // Revoke ends a key: see [Keys].
 func (r *Remote) Revoke(ctx context.Context, id string) error {
-	_, err := r.ask(ctx, subjectRevoke, revokeRequest{ID: id})
+	_, err := r.ask(ctx, bus.KeyRevoke, revokeRequest{ID: id})
 	if err != nil {
 		return fmt.Errorf("revoke key %s: %w", clip(id), err)
 	}

@@ -14,13 +14,6 @@ import (
 	"tickerd/bus"
 )
 
-// The command line's subjects.
-const (
-	subjectCreate = "auth.keys.create"
-	subjectList   = "auth.keys.list"
-	subjectRevoke = "auth.keys.revoke"
-)
-
 const (
 	queue = "auth" // the group of nodes that have a database
 	// backlog is how many requests wait; what comes then gets no answer.
@@ -80,7 +73,7 @@ func (s *Service) Run(ctx context.Context) error {
 // subscribe takes requests into one channel, and revocations into heard.
 func (s *Service) subscribe() ([]*bus.Subscription, error) {
 	var subs []*bus.Subscription
-	for _, subject := range []string{bus.Exchange, bus.Revocations, subjectCreate, subjectList, subjectRevoke} {
+	for _, subject := range []string{bus.Exchange, bus.Revocations, bus.KeyCreate, bus.KeyList, bus.KeyRevoke} {
 		sub, err := s.conn.SubscribeQueueChan(subject, queue, s.requests)
 		if err != nil {
 			s.unsubscribe(subs)
@@ -134,11 +127,11 @@ func (s *Service) answer(ctx context.Context, m *bus.Msg) {
 		result = s.exchange(ctx, m.Data)
 	case bus.Revocations:
 		result = s.revocations(ctx, m.Data)
-	case subjectCreate:
+	case bus.KeyCreate:
 		result = s.create(ctx, m.Data)
-	case subjectList:
+	case bus.KeyList:
 		result = s.list(ctx, m.Data)
-	case subjectRevoke:
+	case bus.KeyRevoke:
 		result = s.revoke(ctx, m.Data)
 	}
 	if m.Reply == "" {

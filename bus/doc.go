@@ -4,13 +4,15 @@
 //
 //	ticker.prices        the tick, byte for byte the client's "ticker" message   feed → gateways
 //	ticker.status        Status                                                  feed → gateways
+//	pricefeed.snapshot   empty, answered with a "ticker" message with every price    anyone → feed
+//	pricefeed.status     empty, answered with []Status                               anyone → feed
 //	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
 //	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it
 //	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it
 //	gateway.<node>.<id>  Answer; this is a connection's address                  handler → gateway
 //	auth.exchange        ExchangeRequest, answered with ExchangeResult           gateway → auth
 //	auth.revoked         Revocation                                              auth → gateways
-//	auth.revocations     empty, answered with []Revocation                       gateway → auth, at its start
+//	auth.revocations     where the last page ended, answered with []Revocation       gateway → auth, now and again
 //	auth.keys.<verb>     see package auth                                        command line → auth
 //
 // Payloads are JSON, so that `nats sub 'ticker.>'` is a debugger. Times are unix

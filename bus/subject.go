@@ -4,11 +4,27 @@ import "strings"
 
 // Subjects. A subject that names a connection or a node is made by a function.
 const (
-	Prices      = "ticker.prices"
-	StatusNews  = "ticker.status"
+	Prices     = "ticker.prices"
+	StatusNews = "ticker.status"
+
+	// PriceSnapshot is answered by the node that publishes, with a "ticker" message
+	// with "snapshot":true that holds every known price in the configured order, and
+	// seq and ts of the last tick, both 0 before the first. PriceStatus is answered
+	// with a list of Status, one for each state that some symbol is in, live
+	// included; empty with the simulator. They are not below ticker., where everyone
+	// may listen: a listener counts as a responder, and who asked in vain would not
+	// be told at once.
+	PriceSnapshot = "pricefeed.snapshot"
+	PriceStatus   = "pricefeed.status"
+
 	Exchange    = "auth.exchange"
 	Revoked     = "auth.revoked"
 	Revocations = "auth.revocations"
+
+	// What the command line asks of the node, as package auth says.
+	KeyCreate = "auth.keys.create"
+	KeyList   = "auth.keys.list"
+	KeyRevoke = "auth.keys.revoke"
 
 	// Joins is what every handler subscribes to, in the queue group Handlers.
 	Joins    = "conn.*.join"

@@ -155,6 +155,9 @@ func TestOpenAPI(t *testing.T) {
 
 	held := n.do(t, call{operation: "GET /ws/ticker", header: merge(anyone, upgrade)})
 	defer held.Body.Close()
+	if _, err := held.Body.Read(make([]byte, 1)); err != nil { // of the welcome
+		t.Fatal(err)
+	}
 	n.drain(t)
 	eventually(t, "the drain", func() bool {
 		return n.do(t, call{operation: "GET /readyz"}).StatusCode == http.StatusServiceUnavailable

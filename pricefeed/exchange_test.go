@@ -75,7 +75,7 @@ func (g *gateway) untilPrice(symbol, text string) {
 // ready is whether f is, when it is done with the tick that was taken last.
 func (g *gateway) ready(f *Feed) error {
 	g.t.Helper()
-	g.ask(SubjectStatus)
+	g.ask(bus.PriceStatus)
 	return f.Ready()
 }
 
@@ -140,7 +140,7 @@ func TestOnlyWhatChangedIsPublished(t *testing.T) {
 	if n := g.ticks - ticks; n != 1 {
 		t.Errorf("%d ticks for one change", n)
 	}
-	if answer := string(g.ask(SubjectSnapshot)); !strings.Contains(answer, `"symbol":"BTC-USD","price":2.00,`) || !strings.Contains(answer, `"symbol":"ETH-USD","price":999.5,`) {
+	if answer := string(g.ask(bus.PriceSnapshot)); !strings.Contains(answer, `"symbol":"BTC-USD","price":2.00,`) || !strings.Contains(answer, `"symbol":"ETH-USD","price":999.5,`) {
 		t.Errorf("snapshot %s", answer)
 	}
 }
@@ -162,7 +162,7 @@ func TestFeedSaysWhenTheExchangeIsDown(t *testing.T) {
 	if err := g.ready(f); err == nil || err.Error() != "price feed: coinbase is down" {
 		t.Errorf("ready: %v", err)
 	}
-	if got, want := string(g.ask(SubjectStatus)), `[{"type":"status","source":"coinbase","state":"down","symbols":["BTC-USD","ETH-USD"]}]`; got != want {
+	if got, want := string(g.ask(bus.PriceStatus)), `[{"type":"status","source":"coinbase","state":"down","symbols":["BTC-USD","ETH-USD"]}]`; got != want {
 		t.Errorf("status %s, want %s", got, want)
 	}
 
@@ -179,7 +179,7 @@ func TestFeedSaysWhenTheExchangeIsDown(t *testing.T) {
 	if err := g.ready(f); err != nil {
 		t.Error(err)
 	}
-	if got, want := string(g.ask(SubjectStatus)), `[{"type":"status","source":"coinbase","state":"down","symbols":["ETH-USD"]},{"type":"status","source":"coinbase","state":"live","symbols":["BTC-USD"]}]`; got != want {
+	if got, want := string(g.ask(bus.PriceStatus)), `[{"type":"status","source":"coinbase","state":"down","symbols":["ETH-USD"]},{"type":"status","source":"coinbase","state":"live","symbols":["BTC-USD"]}]`; got != want {
 		t.Errorf("status %s, want %s", got, want)
 	}
 	c.Trade("ETH-USD", "2")
@@ -242,7 +242,7 @@ func TestFeedSaysWhatTheExchangeRefuses(t *testing.T) {
 	if err := g.ready(f); err == nil {
 		t.Error("ready without a symbol")
 	}
-	if got, want := string(g.ask(SubjectSnapshot)), g.prices["BTC-USD"]; !strings.HasSuffix(got, `"data":[`+want+`]}`) {
+	if got, want := string(g.ask(bus.PriceSnapshot)), g.prices["BTC-USD"]; !strings.HasSuffix(got, `"data":[`+want+`]}`) {
 		t.Errorf("snapshot %s, want %s in it", got, want)
 	}
 }
@@ -259,7 +259,7 @@ func TestNotReadyBeforeTheFirstPrice(t *testing.T) {
 	if err := g.ready(f); err == nil || err.Error() != "price feed: no price has been published yet" {
 		t.Errorf("ready: %v", err)
 	}
-	if got := string(g.ask(SubjectSnapshot)); got != `{"type":"ticker","snapshot":true,"seq":0,"ts":0,"data":[]}` {
+	if got := string(g.ask(bus.PriceSnapshot)); got != `{"type":"ticker","snapshot":true,"seq":0,"ts":0,"data":[]}` {
 		t.Errorf("snapshot %s", got)
 	}
 }

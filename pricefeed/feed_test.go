@@ -265,7 +265,7 @@ func TestSnapshot(t *testing.T) {
 		tick := w.tick()
 		ticks[tick.Seq] = tick
 	}
-	text := w.ask(SubjectSnapshot)
+	text := w.ask(bus.PriceSnapshot)
 	if !strings.HasPrefix(string(text), `{"type":"ticker","snapshot":true,"seq":`) {
 		t.Fatalf("%s", text)
 	}
@@ -292,7 +292,7 @@ func TestSnapshotComesInOrder(t *testing.T) {
 	run(t, s, cfg)
 	w.tick()
 	for range 20 {
-		if err := w.conn.Ask(SubjectSnapshot, "test.reply", nil); err != nil {
+		if err := w.conn.Ask(bus.PriceSnapshot, "test.reply", nil); err != nil {
 			t.Fatal(err)
 		}
 		var before uint64
@@ -318,7 +318,7 @@ func TestStatusOfTheSimulatorIsEmpty(t *testing.T) {
 	s := bustest.New(t)
 	w := listen(t, s)
 	run(t, s, simulated())
-	if got := string(w.ask(SubjectStatus)); got != "[]" {
+	if got := string(w.ask(bus.PriceStatus)); got != "[]" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -575,13 +575,13 @@ func TestRequestWithoutReply(t *testing.T) {
 	s := bustest.New(t)
 	w := listen(t, s)
 	run(t, s, simulated())
-	w.ask(SubjectStatus)
-	for _, subject := range []string{SubjectSnapshot, SubjectStatus} {
+	w.ask(bus.PriceStatus)
+	for _, subject := range []string{bus.PriceSnapshot, bus.PriceStatus} {
 		if err := w.conn.Publish(subject, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.ask(SubjectStatus)
+	w.ask(bus.PriceStatus)
 }
 
 func TestStamp(t *testing.T) {

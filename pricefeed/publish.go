@@ -19,7 +19,7 @@ func (f *Feed) publish(ctx context.Context) error {
 		f.hold(lease)
 	}
 	requests := make(chan *bus.Msg, maxRequests)
-	for _, subject := range []string{SubjectSnapshot, SubjectStatus} {
+	for _, subject := range []string{bus.PriceSnapshot, bus.PriceStatus} {
 		sub, err := f.bus.SubscribeChan(subject, requests)
 		if err != nil {
 			return fmt.Errorf("price feed: subscribe %s: %w", subject, err)

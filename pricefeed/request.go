@@ -18,9 +18,9 @@ func (f *Feed) answer(m *bus.Msg) {
 	}
 	var err error
 	switch m.Subject {
-	case SubjectSnapshot:
+	case bus.PriceSnapshot:
 		err = f.bus.Publish(m.Reply, f.snapshot())
-	case SubjectStatus:
+	case bus.PriceStatus:
 		err = f.bus.PublishJSON(m.Reply, f.current())
 	}
 	if err != nil {
