@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -214,22 +213,4 @@ func (c *client) end() int {
 	}
 	c.tb.Fatalf("not closed within %v", patience)
 	return 0
-}
-
-// ticks gives messages of full-rate prices until ctx ends or the stream does; it
-// may be called from any goroutine.
-func (c *client) ticks(ctx context.Context, take func(message, time.Time)) error {
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
-	defer stop()
-	for {
-		m, err := c.receive()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		case m.Type == "ticker" && !m.Snapshot:
-			take(m, time.Now())
-		}
-	}
 }

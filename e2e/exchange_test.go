@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"tickerd/pricefeed/exchangetest"
 )
@@ -23,6 +25,32 @@ func coinbase(s *exchangetest.Server) []string {
 	return []string{"pricefeed.source=coinbase", "pricefeed.coinbase.url=" + s.URL()}
 }
 
+// accept waits for the server's next connection to the exchange, and keeps it from
+// being silent, as an exchange does, without a word about any price.
+func accept(t *testing.T, exchange *exchangetest.Server, unknown ...string) *exchangetest.Coinbase {
+	t.Helper()
+	feed := exchange.AcceptCoinbase(unknown...)
+	var talking sync.WaitGroup
+	stop := make(chan struct{})
+	talking.Go(func() {
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
+		for {
+			select {
+			case <-second.C:
+				feed.Send(`{"type":"status","products":[]}`)
+			case <-stop:
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(stop)
+		talking.Wait()
+	})
+	return feed
+}
+
 // TestExchange plays the exchange: what it sends, clients get digit for digit;
 // when it goes away, they are told, and when it comes back.
 func TestExchange(t *testing.T) {
@@ -30,7 +58,7 @@ func TestExchange(t *testing.T) {
 	exchange := exchangetest.New(t)
 	n := startDry(t, newDataDir(t), coinbase(exchange)...)
 	checkUnready(t, n)
-	feed := exchange.AcceptCoinbase()
+	feed := accept(t, exchange)
 	observer := n.nats(t)
 	observer.subscribe("ticker.>")
 	c := n.dial(t, n.token(t, n.key), "")
@@ -52,6 +80,7 @@ func TestExchange(t *testing.T) {
 	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
 
 	feed.Drop()
+	feed = accept(t, exchange)
 	for down := 0; down < len(digits); {
 		if m := c.await("status"); m.Source == "coinbase" && m.State == "down" {
 			down += len(m.Symbols)
@@ -61,7 +90,7 @@ func TestExchange(t *testing.T) {
 	late := n.dial(t, n.token(t, n.key), "")
 	_, snapshot := late.greeting()
 	if m := late.next(); m.Type != "status" || m.State != "down" || len(m.Symbols) != len(digits) {
-		t.Errorf("who comes while the exchange is away gets %s", m.raw)
+		t.Errorf("who comes before the exchange has told a price again gets %s", m.raw)
 	}
 	for _, d := range digits {
 		if snapshot.of(d.symbol) != d.shown {
@@ -69,7 +98,6 @@ func TestExchange(t *testing.T) {
 		}
 	}
 
-	feed = exchange.AcceptCoinbase()
 	feed.Trade("BTC-USD", "84737.51")
 	live := c.until("live", func(m message) bool { return m.Type == "status" && m.State == "live" })
 	if live.Source != "coinbase" || len(live.Symbols) != 1 || live.Symbols[0] != "BTC-USD" {
@@ -104,7 +132,7 @@ func TestExchangeRefusesSymbol(t *testing.T) {
 	exchange := exchangetest.New(t)
 	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.symbols=BTC-USD,XYZ-USD")...)
 	n.provoked = []string{"the exchange does not serve a symbol"}
-	feed := exchange.AcceptCoinbase("XYZ-USD")
+	feed := accept(t, exchange, "XYZ-USD")
 	feed.Trade("BTC-USD", "84737.50")
 	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
 	c := n.dial(t, n.token(t, n.key), "")

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ var free = []string{"server.listen=127.0.0.1:0", "server.admin_listen=", "bus.li
 // error, in one line and without what only programmers understand.
 func fails(t *testing.T, dir string, settings []string, status int, why string, args ...string) {
 	t.Helper()
-	r := runOn(t, dir, append(free[:len(free):len(free)], settings...), args...)
+	r := runOn(t, dir, slices.Concat(free, settings), args...)
 	said := strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
 	if r.status != status || r.stdout != "" || !strings.Contains(r.stderr, why) {
 		t.Errorf("tickerd %s with %q: status %d, wanted %d and %q:\n%s%s", strings.Join(args, " "), settings, r.status, status, why, r.stdout, r.stderr)

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,9 +98,17 @@ func testKeys(t *testing.T, n *node) {
 	if r := n.run(t, "key", "revoke", "nothing"); r.status != 1 || r.stderr == "" {
 		t.Errorf("revoking an unknown key: %+v", r)
 	}
-	for _, secret := range []string{key, token} {
+	secrets := []string{key, token}
+	for _, file := range []string{"token.key", "operator.password"} {
+		kept, err := os.ReadFile(filepath.Join(n.dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, strings.TrimSpace(string(kept)))
+	}
+	for _, secret := range secrets {
 		if strings.Contains(n.logged(), secret) {
-			t.Error("the log has a key or token of a user")
+			t.Error("the log has a secret")
 		}
 	}
 }

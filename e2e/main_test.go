@@ -3,7 +3,7 @@
 //
 // A test starts a [node] on free ports with a data directory of its own, is its
 // client over WebSocket ([client]) and NATS ([natsConn]) and in a [browser], and
-// waits for what must come; nothing waits for time to pass. The program is built
+// waits for what must come; none waits for time to pass. The program is built
 // once, with the race detector when the tests are.
 //
 //	go test ./e2e                                        everything

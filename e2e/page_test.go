@@ -97,7 +97,9 @@ func TestPageOfRevokedKey(t *testing.T) {
 func TestPageReconnects(t *testing.T) {
 	n := start(t, "server.drain_spread=1s")
 	b := newBrowser(t)
-	b.provoked = []string{"ERR_CONNECTION_REFUSED", "503", "WebSocket connection to"}
+	// The browser notes every failure to connect, and with the last of them the
+	// page's question why, which a server that is back answers with 426.
+	b.provoked = []string{"ERR_CONNECTION_REFUSED", "WebSocket connection to", "503", "426"}
 	b.do(chromedp.Navigate(n.url))
 	b.signIn(n.key)
 	b.state("live")
@@ -127,7 +129,7 @@ func TestPageOfExchange(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
 	n := startDry(t, newDataDir(t), coinbase(exchange)...)
-	feed := exchange.AcceptCoinbase()
+	feed := accept(t, exchange)
 	b := newBrowser(t)
 	b.do(chromedp.Navigate(n.url))
 	b.signIn(n.key)
@@ -147,6 +149,7 @@ func TestPageOfExchange(t *testing.T) {
 	b.pictureAll("digits")
 
 	feed.Drop()
+	feed = accept(t, exchange)
 	b.wait(`document.querySelectorAll("#board tbody tr[data-state=down]").length === 3`)
 	b.state("stale")
 	if notice := b.text("#notice"); !strings.Contains(notice, "coinbase is down") {
@@ -154,7 +157,6 @@ func TestPageOfExchange(t *testing.T) {
 	}
 	b.pictureAll("source-down")
 
-	feed = exchange.AcceptCoinbase()
 	feed.Trade("BTC-USD", "84737.490")
 	b.state("live")
 	b.wait(`document.querySelector("#board tbody tr[data-symbol=BTC-USD] [data-field=price]").innerText === "84737.490"`)

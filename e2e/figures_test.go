@@ -1,0 +1,173 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The figures of the README. Each benchmark measures once: run them with
+// -benchtime 1x. None fails for being slow.
+
+// BenchmarkStart measures the time from the start of the process until it is
+// ready, and until prices flow, on a new data directory and on a used one; and the
+// size of the binary, as it is and without what debuggers need.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		dir := newDataDir(b)
+		for _, how := range []string{"new", "used"} {
+			began := time.Now()
+			n := startDry(b, dir)
+			b.ReportMetric(float64(time.Since(began).Milliseconds()), how+"-ready-ms")
+			eventually(b, "prices", func() bool { return n.unready(b) == "" })
+			b.ReportMetric(float64(time.Since(began).Milliseconds()), how+"-prices-ms")
+			n.stop(b)
+		}
+	}
+	stripped := filepath.Join(b.TempDir(), "tickerd")
+	if err := build(stripped, "-ldflags", "-s -w"); err != nil {
+		b.Fatal(err)
+	}
+	for what, path := range map[string]string{"MB": program, "stripped-MB": stripped} {
+		info, err := os.Stat(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/1e6, what)
+	}
+}
+
+// BenchmarkClients measures what 100 clients get of every tick of three symbols in
+// ten seconds, in messages a second, and after what delay, by the tick's own time.
+// The clients share the machine with the server.
+func BenchmarkClients(b *testing.B) {
+	const clients, duration = 100, 10 * time.Second
+	for b.Loop() {
+		n := start(b)
+		token := n.token(b, n.key)
+		var reading sync.WaitGroup
+		var mu sync.Mutex
+		var delays []time.Duration
+		snapshots, worst := 0, math.MaxInt
+		list := make([]*client, clients)
+		for i := range list {
+			list[i] = n.dial(b, token, "")
+			list[i].greeting()
+		}
+		from := time.Now().Add(500 * time.Millisecond) // after the rush of those who have just come
+		ctx, cancel := context.WithDeadline(b.Context(), from.Add(duration))
+		for _, c := range list {
+			reading.Go(func() {
+				mine := make([]time.Duration, 0, 2000)
+				skipped := 0
+				err := c.read(ctx, func(m message, at time.Time) {
+					switch {
+					case at.Before(from):
+					case m.Snapshot:
+						skipped++
+					default:
+						mine = append(mine, at.Sub(time.UnixMicro(m.TS)))
+					}
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					b.Errorf("a client: %v", err)
+				}
+				delays = append(delays, mine...)
+				snapshots += skipped
+				worst = min(worst, len(mine))
+			})
+		}
+		reading.Wait()
+		cancel()
+		slices.Sort(delays)
+		b.ReportMetric(float64(len(delays))/duration.Seconds(), "messages/s")
+		b.ReportMetric(float64(worst)/duration.Seconds(), "worst-messages/s")
+		b.ReportMetric(float64(snapshots), "skips")
+		for what, part := range map[string]float64{"p50-µs": 0.5, "p99-µs": 0.99, "max-µs": 1} {
+			b.ReportMetric(float64(delays[int(part*float64(len(delays)-1))].Microseconds()), what)
+		}
+	}
+}
+
+// BenchmarkIdle measures the memory that 2,000 connections take of which each is
+// sent a message a minute, or none at all.
+func BenchmarkIdle(b *testing.B) {
+	const connections = 2000
+	for name, c := range map[string]struct{ source, query string }{
+		"a message a minute": {"pricefeed.source=simulator", "?symbols=BTC-USD&interval=60s"},
+		"silent":             {"pricefeed.source=none", ""},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				n := start(b, c.source, "auth.tokens_per_minute=0")
+				token := n.token(b, n.key)
+				warm := n.dial(b, token, c.query) // what is made once is there
+				warm.greeting()
+				before := n.memory(b)
+				for range connections {
+					n.dial(b, token, c.query).greeting()
+				}
+				after := n.memory(b)
+				b.ReportMetric(after.resident/1e6, "MB")
+				b.ReportMetric((after.resident-before.resident)/connections/1024, "KiB/conn")
+				b.ReportMetric((after.heap-before.heap)/connections/1024, "heap-KiB/conn")
+				b.ReportMetric((after.stack-before.stack)/connections/1024, "stack-KiB/conn")
+				b.ReportMetric((after.goroutines-before.goroutines)/connections, "goroutines/conn")
+			}
+		})
+	}
+}
+
+// A memory is what the node says of itself, in bytes.
+type memory struct{ resident, heap, stack, goroutines float64 }
+
+// memory asks the node, after a collection of its garbage.
+func (n *node) memory(tb testing.TB) memory {
+	tb.Helper()
+	if status, _ := call(tb, http.MethodGet, n.admin+"/debug/pprof/heap?gc=1", "", nil); status != http.StatusOK {
+		tb.Fatalf("profile: status %d", status)
+	}
+	_, page := call(tb, http.MethodGet, n.admin+"/metrics", "", nil)
+	value := func(name string) float64 {
+		line := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(page)
+		if line == nil {
+			tb.Fatalf("no metric %s", name)
+		}
+		v, err := strconv.ParseFloat(string(line[1]), 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return v
+	}
+	return memory{value("process_resident_memory_bytes"), value("go_memstats_heap_inuse_bytes"),
+		value("go_memstats_stack_inuse_bytes"), value("go_goroutines")}
+}
+
+// read gives the ticks that come, until ctx ends. It may be called from any
+// goroutine.
+func (c *client) read(ctx context.Context, take func(message, time.Time)) error {
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
+	for {
+		m, err := c.receive()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return errors.Join(errors.New("before the end"), err)
+		case m.Type == "ticker":
+			take(m, time.Now())
+		}
+	}
+}
