@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 )
 
 // Config is the table [bus] of the settings.
@@ -31,8 +32,8 @@ func Defaults() Config {
 // Validate names the first key that is wrong.
 func (c Config) Validate() error {
 	if c.Listen != "" {
-		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-			return &KeyError{"listen", fmt.Errorf("not host:port: %w", err)}
+		if _, _, err := splitAddress(c.Listen); err != nil {
+			return &KeyError{"listen", err}
 		}
 	}
 	if c.Node != "" && c.Node != NodeName(c.Node) {
@@ -54,4 +55,17 @@ func (c Config) Validate() error {
 		}
 	}
 	return nil
+}
+
+// splitAddress parts host:port.
+func splitAddress(s string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not host:port", s)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: port %q is not a number up to 65535", s, text)
+	}
+	return host, int(n), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // natsLog puts NATS's log on ours. What NATS calls a notice is detail to us.
@@ -16,7 +17,19 @@ func (l natsLog) Noticef(format string, v ...any) { l.write(l.log.Debug, format,
 func (l natsLog) Debugf(format string, v ...any)  { l.write(l.log.Debug, format, v) }
 func (l natsLog) Tracef(format string, v ...any)  { l.write(l.log.Debug, format, v) }
 func (l natsLog) Warnf(format string, v ...any)   { l.write(l.log.Warn, format, v) }
-func (l natsLog) Errorf(format string, v ...any)  { l.write(l.log.Error, format, v) }
+
+// Errorf tells what went wrong, as a detail where it is a client's doing: anyone
+// may connect, and none of them is to fill our log.
+func (l natsLog) Errorf(format string, v ...any) {
+	if strings.Contains(fmt.Sprintf(format, v...), clientMark) {
+		l.write(l.log.Debug, format, v)
+		return
+	}
+	l.write(l.log.Error, format, v)
+}
+
+// clientMark is in what NATS says of a client's connection: "127.0.0.1:1234 - cid:5 - …".
+const clientMark = " - cid:"
 
 func (l natsLog) Fatalf(format string, v ...any) {
 	select {

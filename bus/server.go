@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -66,16 +65,12 @@ func options(cfg Config, store string) (*server.Options, error) {
 		DisableJetStreamBanner: true,
 	}
 	if cfg.Listen != "" {
-		host, port, err := net.SplitHostPort(cfg.Listen)
+		host, port, err := splitAddress(cfg.Listen)
 		if err != nil {
 			return nil, err
 		}
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("port %q of %q is not a number up to 65535", port, cfg.Listen)
-		}
-		opts.Host, opts.Port = host, int(n)
-		if n == 0 {
+		opts.Host, opts.Port = host, port
+		if port == 0 {
 			opts.Port = server.RANDOM_PORT
 		}
 	}

@@ -38,6 +38,10 @@ const (
 	HeaderTerm = "Tickerd-Term"
 )
 
+// HeaderFence marks what a gateway sends to a connection's address itself: what
+// was sent back before it is all there is.
+const HeaderFence = "Tickerd-Fence"
+
 // The last token of a connection's subject.
 const (
 	verbJoin    = "join"

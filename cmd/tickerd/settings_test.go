@@ -184,7 +184,7 @@ func TestBadSettings(t *testing.T) {
 		},
 		"default that no longer fits": {
 			file: "[server]\ntls_cert = \"cert.pem\"\n",
-			want: "server.tls_key: missing, and tls_cert is set",
+			want: "server.tls_cert: is set, and tls_key is not",
 		},
 		"policy that auth refuses": {
 			file: "[auth]\ndemo = true\n\n[[auth.policies]]\nname = \"a\"\neffect = \"maybe\"\n",

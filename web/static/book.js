@@ -62,10 +62,10 @@ export class Book {
     return worst;
   }
 
-  /** False when there are prices and not one of them is live. */
+  /** False when no price is live: not one of those that there are, or where there are none, some source is not. */
   get believed() {
     const quotes = [...this.#quotes.values()];
-    return quotes.length === 0 || quotes.some((q) => this.state(q) === "live");
+    return quotes.length === 0 ? this.#sources.size === 0 : quotes.some((q) => this.state(q) === "live");
   }
 
   /** The sources that are not live: [{source, state, symbols}], `symbols` being those shown that suffer by it. */

@@ -3,7 +3,7 @@ const SNIPPETS = {
   shell: (http) => `TOKEN=$(curl -s ${http}/auth/token -d '{"api_key":"YOUR_KEY"}' |
   sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
 
-curl -N ${http}/sse/ticker -H "Authorization: Bearer $TOKEN"`,
+curl -s ${http}/api/v1/prices -H "Authorization: Bearer $TOKEN"`,
 
   javascript: (http, ws) => `const answer = await fetch("${http}/auth/token", {
   method: "POST",

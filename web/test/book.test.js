@@ -38,6 +38,13 @@ test("a status is about the symbols it names", () => {
   assert.deepEqual(book.troubles(), []);
 });
 
+test("a source that is down is not believed before its first price either", () => {
+  const book = new Book();
+  assert.ok(book.believed);
+  book.status({ source: "x", state: "down", symbols: ["A-USD"] }, 100);
+  assert.ok(!book.believed);
+});
+
 test("a status without symbols is about all of the source's, and down outweighs stale", () => {
   const book = new Book();
   book.ticker(snapshot(["A-USD", "1"]), 0);
