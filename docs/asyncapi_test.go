@@ -147,6 +147,37 @@ func TestAsyncAPIHasThePayloads(t *testing.T) {
 	}
 }
 
+// The channels on the bus are the subjects that the code knows.
+func TestAsyncAPIHasTheSubjects(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../bus/subject.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inCode := []string{bus.JoinOf("{conn_id}"), bus.MessageOf("{conn_id}"), bus.LeaveOf("{conn_id}"), bus.Address("{node}", "{conn_id}")}
+	for n := range ast.Preorder(file) {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			continue
+		}
+		for _, value := range spec.Values {
+			if literal, ok := value.(*ast.BasicLit); ok && strings.Contains(literal.Value, ".") && !strings.Contains(literal.Value, "*") {
+				inCode = append(inCode, strings.Trim(literal.Value, `"`))
+			}
+		}
+	}
+	a := loadAsyncAPI(t)
+	var documented []string
+	for name := range a.object(t, "#/channels") {
+		if address, ok := a.object(t, "#/channels/"+name)["address"].(string); ok && name != "stream" {
+			documented = append(documented, address)
+		}
+	}
+	slices.Sort(documented)
+	if slices.Sort(inCode); !slices.Equal(documented, inCode) {
+		t.Errorf("the document has %q, the code %q", documented, inCode)
+	}
+}
+
 // The close codes of the document are those that the code can send, and the two
 // that a leave may say besides.
 func TestAsyncAPIHasTheCloseCodes(t *testing.T) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -26,6 +27,12 @@ const (
 const (
 	subprotocol       = "tickerd.v1"
 	subprotocolBearer = "bearer."
+)
+
+// The headers of the handshake that both sides of it need.
+const (
+	headerKey      = "Sec-WebSocket-Key"
+	headerProtocol = "Sec-WebSocket-Protocol"
 )
 
 const (
@@ -147,18 +154,20 @@ func tokenOf(h head, query url.Values) string {
 		return credentials
 	}
 	for _, name := range []string{tokenName, "token"} {
-		if t := query.Get(name); t != "" {
+		if t := cmp.Or(query[name]...); t != "" {
 			return t
 		}
 	}
 	// A cookie that is malformed does not hide the others.
-	for item := range strings.SplitSeq(h.list("Cookie"), ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
-		if value = strings.Trim(value, `"`); name == tokenName && value != "" {
-			return value
+	for _, line := range h.all("Cookie") {
+		for item := range strings.SplitSeq(line, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
+			if value = strings.Trim(value, `"`); name == tokenName && value != "" {
+				return value
+			}
 		}
 	}
-	for offer := range strings.SplitSeq(h.list("Sec-WebSocket-Protocol"), ",") {
+	for offer := range strings.SplitSeq(h.list(headerProtocol), ",") {
 		if t, ok := strings.CutPrefix(strings.TrimSpace(offer), subprotocolBearer); ok && t != "" {
 			return t
 		}
@@ -210,10 +219,14 @@ func wantsUpgrade(h head) bool {
 
 // checkUpgrade names what is malformed in an upgrade.
 func checkUpgrade(h head) error {
-	key, err := base64.StdEncoding.DecodeString(h.get("Sec-WebSocket-Key"))
+	key, err := base64.StdEncoding.DecodeString(h.get(headerKey))
 	switch {
 	case h.proto != "HTTP/1.1":
 		return errors.New("malformed upgrade: needs HTTP/1.1")
+	case h.hasBody():
+		return errors.New("malformed upgrade: has a body")
+	case len(h.all(headerKey)) > 1:
+		return errors.New("malformed upgrade: more than one Sec-WebSocket-Key")
 	case len(key) == 0 && err == nil:
 		return errors.New("malformed upgrade: no Sec-WebSocket-Key")
 	case err != nil || len(key) != 16:
@@ -229,7 +242,10 @@ func parseWish(query url.Values) (wish, error) {
 	var errs []error
 	if s := query.Get("symbols"); s != "" {
 		var err error
-		if w.symbols, err = ticker.ParsePatterns(strings.Split(s, ",")); err != nil {
+		if w.symbols, err = ticker.ParsePatterns(splitList(s)); err == nil {
+			err = ticker.Rules(w.symbols).Check()
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("symbols: %w", err))
 		}
 	}
@@ -238,7 +254,7 @@ func parseWish(query url.Values) (wish, error) {
 		if err != nil || d < 0 || d > maxInterval {
 			errs = append(errs, fmt.Errorf("interval: %.40q is not a duration between 0 and %v, such as 100ms", s, maxInterval))
 		}
-		w.interval = d.Truncate(time.Millisecond)
+		w.interval = (d + time.Millisecond - 1).Truncate(time.Millisecond) // what is asked for at least
 	}
 	if query.Has("since") {
 		seq, err := strconv.ParseUint(query.Get("since"), 10, 64)
@@ -251,6 +267,15 @@ func parseWish(query url.Values) (wish, error) {
 		return w, errs[0]
 	}
 	return w, nil
+}
+
+// splitList parts a list at its commas; blanks around its elements do not count.
+func splitList(s string) []string {
+	list := strings.Split(s, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
 }
 
 // seesAll reports whether the scope sees every symbol named by itself. A pattern

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +125,7 @@ func (r request) with(lines ...string) request {
 
 // and adds header lines.
 func (r request) and(lines ...string) request {
-	r.header = append(r.header[:len(r.header):len(r.header)], lines...)
+	r.header = append(slices.Clip(r.header), lines...)
 	return r
 }
 
@@ -147,6 +148,12 @@ func (r request) query(pairs ...string) request {
 		q.Add(pairs[i], pairs[i+1])
 	}
 	r.target += "?" + q.Encode()
+	return r
+}
+
+// followed sets what comes behind the head.
+func (r request) followed(behind string) request {
+	r.behind = behind
 	return r
 }
 
@@ -419,12 +426,14 @@ func (c *client) ended() (ws.StatusCode, string) {
 	return code, reason
 }
 
-// readClose reads up to the close frame.
+// readClose reads up to the close frame, and answers pings.
 func (c *client) readClose() (ws.StatusCode, string) {
 	c.t.Helper()
 	for {
 		op, payload := c.frame()
 		switch {
+		case op == ws.OpPing:
+			c.send(frameOf(ws.OpPong, string(payload)))
 		case op != ws.OpClose:
 		case len(payload) == 0:
 			return ws.StatusNoStatusRcvd, ""

@@ -101,9 +101,9 @@ func (c ServerConfig) Validate() error {
 	}
 	switch {
 	case c.TLSCert != "" && c.TLSKey == "":
-		return &bus.KeyError{Key: "tls_key", Err: errors.New("missing, and tls_cert is set")}
+		return &bus.KeyError{Key: "tls_cert", Err: errors.New("is set, and tls_key is not")}
 	case c.TLSCert == "" && c.TLSKey != "":
-		return &bus.KeyError{Key: "tls_cert", Err: errors.New("missing, and tls_key is set")}
+		return &bus.KeyError{Key: "tls_key", Err: errors.New("is set, and tls_cert is not")}
 	case c.DrainSpread < 0 || c.DrainSpread > maxDrain:
 		return &bus.KeyError{Key: "drain_spread", Err: fmt.Errorf("%v is not between 0 and %v", c.DrainSpread, maxDrain)}
 	case c.DrainTimeout < 0 || c.DrainTimeout > maxDrain:

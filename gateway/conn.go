@@ -54,7 +54,6 @@ type conn struct {
 	started time.Time
 
 	wake chan struct{} // the writer has something to do besides its stream
-	gone chan struct{} // closed when the reader has returned
 
 	heard       atomic.Int64 // when something came, after started
 	messagesIn  atomic.Int64
@@ -85,7 +84,7 @@ type conn struct {
 	waiting   int // bytes in outbox
 	drainAt   time.Time
 	ending    *ending // why it ends; set once
-	closeSent bool    // our close frame is on its way
+	closeSent bool    // our close frame is written
 	peerGone  bool    // the client has said goodbye, or nothing can be read any more
 }
 
@@ -96,22 +95,23 @@ type outgoing struct {
 	view     *fanout.View
 	snapshot bool    // the view begins with one; else it goes on at the same tick
 	since    *uint64 // or at this one
-	troubles bool    // what is not live is told
 }
 
 // serve runs the connection until it has ended. Early is what the client sent
 // right behind its upgrade.
 func (c *conn) serve(early []byte) {
-	var both sync.WaitGroup
-	both.Go(func() {
-		defer close(c.gone)
+	var reading sync.WaitGroup
+	said := make(chan struct{}) // closed when nothing more will be written
+	reading.Go(func() {
 		c.read(early)
+		<-said
+		c.sock.Close()
 	})
 	c.write()
-	both.Wait()
-	c.sock.Close()
+	close(said)
 	c.cursor.Close()
 	c.leave()
+	reading.Wait()
 }
 
 // finish asks for the connection's end; the first reason counts.
@@ -177,6 +177,7 @@ func (c *conn) read(early []byte) {
 		}
 		c.discard(buf)
 	case isBreach:
+		c.closes() // nothing that it says can be understood any more
 		c.finish(ending{breach.Code, breach.Reason})
 		c.discard(buf)
 	default:
@@ -253,7 +254,7 @@ func (c *conn) write() {
 		if err == nil && end == nil {
 			var more bool
 			more, err = c.catchUp()
-			if more {
+			if more && err == nil {
 				continue
 			}
 		}
@@ -366,22 +367,15 @@ func (c *conn) watch() time.Duration {
 func (c *conn) do(work []outgoing) error {
 	b := c.buf[:0]
 	for _, o := range work {
-		if len(o.frame) > 0 {
-			b = append(b, o.frame...)
-			c.messagesOut.Add(1)
-		}
+		b = append(b, o.frame...)
 		switch {
 		case o.view == nil:
 		case o.since != nil:
 			b = c.cursor.Resume(*o.view, *o.since, b)
 		case o.snapshot:
 			b = c.cursor.Subscribe(*o.view, b)
-			c.messagesOut.Add(1)
 		default:
 			b = c.cursor.Switch(*o.view, b)
-		}
-		if o.troubles {
-			b = c.gw.hub.AppendTroubles(b)
 		}
 	}
 	c.buf = b[:0]
@@ -391,7 +385,23 @@ func (c *conn) do(work []outgoing) error {
 	if len(b) == 0 {
 		return nil
 	}
+	c.messagesOut.Add(messages(b))
 	return c.writeAll(b)
+}
+
+// messages counts those of frames that are no control frames.
+func messages(frames []byte) (n int64) {
+	for len(frames) > 0 {
+		if frames[0]&0xf == byte(ws.OpText) {
+			n++
+		}
+		size, ok := frame.Len(frames)
+		if !ok {
+			return n
+		}
+		frames = frames[size:]
+	}
+	return n
 }
 
 // catchUp sends a piece of what the stream has and the client has not.
@@ -424,7 +434,7 @@ func (c *conn) writeAll(b []byte) error {
 				return err
 			}
 		}
-		n, err := c.sock.Write(b)
+		n, err := c.sock.Write(b[:min(len(b), writeSize)]) // in pieces, for TLS writes nothing more after a time-out
 		c.gw.metrics.bytesOut.Add(float64(n))
 		b = b[n:]
 		slow := errors.Is(err, os.ErrDeadlineExceeded) && n > 0 && !c.ended.Load()
@@ -436,28 +446,27 @@ func (c *conn) writeAll(b []byte) error {
 	return nil
 }
 
-// sayGoodbye sends the close frame and waits for the client's, or for its end.
+// sayGoodbye sends the close frame. The reader then waits for the client's, or
+// for its end, not for long.
 func (c *conn) sayGoodbye(e ending) {
 	if e.code == closeAbnormal {
 		c.sock.Close()
-		<-c.gone
+		return
+	}
+	// What cannot be written now will not be: the socket ends either way.
+	_ = c.sock.SetWriteDeadline(time.Now().Add(endTimeout))
+	if _, err := c.sock.Write(frame.AppendClose(c.buf[:0], e.code, e.reason)); err != nil {
+		c.sock.Close()
 		return
 	}
 	c.mu.Lock()
 	c.closeSent = true
 	peerGone := c.peerGone
 	c.mu.Unlock()
-	// What cannot be written now will not be: the socket ends either way.
-	_ = c.sock.SetWriteDeadline(time.Now().Add(endTimeout))
-	_, err := c.sock.Write(frame.AppendClose(c.buf[:0], e.code, e.reason))
-	if err != nil {
-		c.sock.Close()
-	}
+	_ = c.sock.SetReadDeadline(time.Now().Add(closeTimeout))
 	if half, ok := c.sock.(interface{ CloseWrite() error }); ok && peerGone {
 		_ = half.CloseWrite()
 	}
-	_ = c.sock.SetReadDeadline(time.Now().Add(closeTimeout))
-	<-c.gone
 }
 
 // abandon ends a connection to which nothing can be written.
@@ -467,5 +476,4 @@ func (c *conn) abandon(err error) {
 	}
 	c.finish(endLost)
 	c.sock.Close()
-	<-c.gone
 }

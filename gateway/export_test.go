@@ -21,6 +21,15 @@ func ParseHead(b []byte) (method, target, proto string, fields [][2]string, err 
 	return h.method, h.target, h.proto, fields, err
 }
 
+// CheckHead is parseHead, of which only is asked whether it works.
+func CheckHead(b []byte) error {
+	_, err := parseHead(b)
+	return err
+}
+
+// Took reports whether the gateway has taken a tick, one of the last.
+func (g *Gateway) Took(seq uint64) bool { return g.hub.CanResume(seq) }
+
 // Places is how many users and addresses hold a place.
 func (g *Gateway) Places() (users, addrs int) {
 	g.places.mu.Lock()

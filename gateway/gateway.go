@@ -77,7 +77,8 @@ type Gateway struct {
 	draining bool
 	drainEnd time.Time
 	empty    chan struct{} // closed when draining and conns is empty
-	closed   bool          // nobody is served any more
+	emptied  sync.Once
+	closed   bool // nobody is served any more
 }
 
 // New makes a gateway.
@@ -118,7 +119,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 func (g *Gateway) Listen(ctx context.Context) error {
 	l, err := listen(ctx, g.server.Listen, g.server.ReusePort)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("server.listen: %w", err)
 	}
 	if g.server.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(g.server.TLSCert, g.server.TLSKey)
@@ -268,7 +269,6 @@ func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 		visitor: a.visitor,
 		started: time.Now(),
 		wake:    make(chan struct{}, 1),
-		gone:    make(chan struct{}),
 		parser:  frame.Parser{MaxMessage: maxMessage},
 		cursor:  fanout.NewCursor(g.hub),
 		token:   a.token,
@@ -277,7 +277,10 @@ func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 	}
 	c.room.L = &c.mu
 	c.interval = a.wish.interval
-	c.resumes = a.wish.since != nil && a.wish.interval == 0 && g.hub.CanResume(*a.wish.since)
+	if c.rules == nil {
+		c.rules = ticker.Rules{ticker.Everything}
+	}
+	c.resumes = a.wish.since != nil && g.hub.CanResume(*a.wish.since)
 	if !g.add(c) {
 		sock.Close()
 		return
@@ -316,7 +319,7 @@ func (g *Gateway) remove(c *conn) {
 	defer g.mu.Unlock()
 	delete(g.conns, c.id)
 	if g.draining && len(g.conns) == 0 {
-		close(g.empty)
+		g.emptied.Do(func() { close(g.empty) }) // one that comes late may be the last again
 	}
 }
 
@@ -337,7 +340,7 @@ func (g *Gateway) drain() {
 		conns = append(conns, c)
 	}
 	if len(conns) == 0 {
-		close(g.empty)
+		g.emptied.Do(func() { close(g.empty) })
 	}
 	g.mu.Unlock()
 	g.log.Info("draining", "connections", len(conns), "spread", g.server.DrainSpread)

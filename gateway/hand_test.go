@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tickerd/bus"
+	"tickerd/bus/bustest"
 )
 
 // A hand is a handler of which the test makes every move.
@@ -107,9 +108,9 @@ func (c *held) welcome() {
 // wantMessage fails unless the client's message is what comes next.
 func (c *held) wantMessage(want string) {
 	c.Helper()
-	m := c.receive(c.msgs)
-	if !bus.IsMessage(m.Subject) || string(m.Data) != want || m.Reply != c.address {
-		c.Fatalf("got %s %s, reply %s; want message %s, reply %s", m.Subject, m.Data, m.Reply, want, c.address)
+	m, address := c.receive(c.msgs), bus.Address(bustest.Node, c.join.ConnID)
+	if !bus.IsMessage(m.Subject) || string(m.Data) != want || m.Reply != address {
+		c.Fatalf("got %s %s, reply %s; want message %s, reply %s", m.Subject, m.Data, m.Reply, want, address)
 	}
 }
 

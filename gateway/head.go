@@ -38,7 +38,7 @@ func parseHead(b []byte) (head, error) {
 			return head{}, errLineEnd
 		}
 		if line == "" {
-			return h, h.checkHost()
+			return h, h.check()
 		}
 		f, err := parseField(line)
 		if err != nil {
@@ -53,6 +53,9 @@ const (
 	errRequestLine = Error("malformed request line")
 	errNoHost      = Error("malformed request: no Host")
 	errTwoHosts    = Error("malformed request: more than one Host")
+	errHost        = Error("malformed request: malformed Host")
+	errLength      = Error("malformed request: malformed Content-Length")
+	errEncoding    = Error("malformed request: unknown Transfer-Encoding")
 )
 
 func parseRequestLine(line string) (head, error) {
@@ -77,20 +80,28 @@ func parseField(line string) (field, error) {
 	return field{name, value}, nil
 }
 
-func (h head) checkHost() error {
-	hosts := 0
-	for _, f := range h.fields {
-		if strings.EqualFold(f.name, "Host") {
-			hosts++
-		}
-	}
-	switch {
-	case hosts > 1:
+// check reports what is wrong with the fields on which it depends for whom a
+// request is, and where it ends.
+func (h head) check() error {
+	lengths, encodings := h.all("Content-Length"), h.all("Transfer-Encoding")
+	switch hosts := h.all("Host"); {
+	case len(hosts) > 1:
 		return errTwoHosts
 	case h.get("Host") == "" && h.proto != "HTTP/1.0":
 		return errNoHost
+	case !isHost(h.get("Host")):
+		return errHost
+	case len(lengths) > 1, len(lengths) == 1 && !isLength(lengths[0]), len(lengths)+len(encodings) > 1:
+		return errLength
+	case len(encodings) == 1 && (!strings.EqualFold(encodings[0], "chunked") || h.proto == "HTTP/1.0"):
+		return errEncoding
 	}
 	return nil
+}
+
+// hasBody reports whether something belongs to the request behind its head.
+func (h head) hasBody() bool {
+	return len(h.all("Transfer-Encoding")) > 0 || strings.Trim(h.get("Content-Length"), "0") != ""
 }
 
 // get is the first value of a header.
@@ -103,25 +114,27 @@ func (h head) get(name string) string {
 	return ""
 }
 
-// list is all values of a header that is a list, joined.
-func (h head) list(name string) string {
-	var joined string
+// all is the values of a header, line by line.
+func (h head) all(name string) []string {
+	var values []string
 	for _, f := range h.fields {
-		switch {
-		case !strings.EqualFold(f.name, name):
-		case joined == "":
-			joined = f.value
-		default:
-			joined += ", " + f.value
+		if strings.EqualFold(f.name, name) {
+			values = append(values, f.value)
 		}
 	}
-	return joined
+	return values
 }
+
+// list is all values of a header that is a list, joined.
+func (h head) list(name string) string { return strings.Join(h.all(name), ", ") }
 
 // headOf is the head of a request that net/http has read.
 func headOf(r *http.Request) head {
 	h := head{method: r.Method, target: r.RequestURI, proto: r.Proto}
 	h.fields = append(h.fields, field{"Host", r.Host})
+	for _, encoding := range r.TransferEncoding {
+		h.fields = append(h.fields, field{"Transfer-Encoding", encoding})
+	}
 	for name, values := range r.Header {
 		for _, v := range values {
 			h.fields = append(h.fields, field{name, v})
@@ -147,6 +160,24 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+func isHost(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && strings.IndexByte("!$%&'()*+,-.:;=[]_~", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// isLength reports whether s is a number that surely fits 63 bits.
+func isLength(s string) bool {
+	return s != "" && len(s) <= 18 && strings.Trim(s, "0123456789") == ""
 }
 
 func isTarget(s string) bool {

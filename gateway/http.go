@@ -15,6 +15,7 @@ import (
 func (g *Gateway) routes(page http.Handler) http.Handler {
 	open := cors.New(cors.Options{
 		AllowedOrigins:   g.origins,
+		AllowOriginFunc:  nobody(g.origins),
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders:   []string{"*"},
 		AllowCredentials: !slices.Contains(g.origins, anyOrigin),
@@ -28,11 +29,21 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 	mux.Handle("/healthz", only(reads, g.getHealth))
 	mux.Handle("/readyz", only(reads, g.getReady))
 	mux.HandleFunc(routeWebSocket, g.upgradeHTTP)
-	for _, prefix := range []string{"/api/", "/auth/", "/ws/"} {
-		mux.HandleFunc(prefix, notFound)
+	for _, room := range []string{"/api", "/auth", "/ws", "/sse"} {
+		mux.HandleFunc(room, notFound)
+		mux.HandleFunc(room+"/", notFound)
 	}
 	mux.Handle("/", page)
 	return mux
+}
+
+// nobody refuses every origin where none is allowed, which package cors would
+// take for all of them.
+func nobody(origins []string) func(string) bool {
+	if len(origins) > 0 {
+		return nil
+	}
+	return func(string) bool { return false }
 }
 
 // only refuses all but the methods.

@@ -21,7 +21,8 @@ import (
 // A connection's life on the bus. It is announced by a join, which a handler
 // claims with its first answer. What the client sends until then is held back.
 // Should nobody hold the connection any more, the next message comes back with
-// "no responders": then it is announced anew, and what was lost is sent again.
+// "no responders". Then a fence behind it tells how many were lost, the connection
+// is announced anew, and they are sent again.
 // A leave ends it, once, and not before the join was answered, so that no
 // handler is left holding what is gone.
 type life struct {
@@ -33,7 +34,7 @@ type life struct {
 
 	held [][]byte // messages that wait for a handler
 	sent []sent   // those whose loss may yet be told
-	lost int      // how many of the last sent came back
+	lost int      // how many of the last sent came back; while counting
 }
 
 // patience is how long a join may go unanswered.
@@ -47,9 +48,10 @@ func (l *life) patience() time.Duration {
 type state int
 
 const (
-	joining state = iota // no handler has it yet
-	claimed              // one has
-	gone                 // its leave is published
+	joining  state = iota // no handler has it yet
+	claimed               // one has
+	counting              // none has any more, and messages were lost
+	gone                  // its leave is published
 )
 
 // sent is a message on its way to the handler.
@@ -115,7 +117,7 @@ func (c *conn) forward(message []byte) {
 		return
 	}
 	message = bytes.Clone(message)
-	if c.life.state == joining {
+	if c.life.state != claimed {
 		c.life.held = append(c.life.held, message)
 		return
 	}
@@ -142,6 +144,10 @@ func (c *conn) receive(m *bus.Msg) {
 		c.unheldLocked(subject)
 		return
 	}
+	if m.Header.Get(bus.HeaderFence) != "" {
+		c.countedLocked()
+		return
+	}
 	var a bus.Answer
 	if err := json.Unmarshal(m.Data, &a); err != nil {
 		c.gw.log.Warn("malformed answer", "conn_id", c.id, "err", err)
@@ -160,26 +166,38 @@ func (c *conn) unheldLocked(subject string) {
 		c.signal()
 	case bus.IsMessage(subject) && c.life.state == claimed:
 		c.gw.log.Info("handler is gone, joining anew", "conn_id", c.id)
-		c.life.state, c.life.joined, c.life.lost = joining, time.Now(), 1
-		c.joinLocked()
-	case bus.IsMessage(subject) && c.life.state == joining:
-		// Its turn was behind the first that was lost. All of them come before
-		// the answer to the join.
+		c.life.state, c.life.lost = counting, 1
+		fence := &bus.Msg{Subject: c.address(), Header: map[string][]string{bus.HeaderFence: {c.id}}}
+		if err := c.gw.bus.PublishMsg(fence); err != nil {
+			c.gw.log.Error("publish fence", "conn_id", c.id, "err", err)
+		}
+	case bus.IsMessage(subject) && c.life.state == counting:
 		c.life.lost++
 	}
+}
+
+// countedLocked knows all that was lost, and announces the connection anew.
+func (c *conn) countedLocked() {
+	if c.life.state != counting {
+		return
+	}
+	delivered := len(c.life.sent) - min(c.life.lost, len(c.life.sent))
+	again := make([][]byte, 0, c.life.lost+len(c.life.held))
+	for _, s := range c.life.sent[delivered:] {
+		again = append(again, s.message)
+	}
+	c.life.held = append(again, c.life.held...)
+	c.life.sent = nil
+	c.life.state, c.life.joined = joining, time.Now()
+	c.joinLocked()
 }
 
 // claimLocked makes the sender of an answer the one who holds the connection.
 func (c *conn) claimLocked() {
 	c.life.state, c.life.refused = claimed, false
-	lost := c.life.sent[len(c.life.sent)-min(c.life.lost, len(c.life.sent)):]
-	again := make([][]byte, 0, len(lost)+len(c.life.held))
-	for _, s := range lost {
-		again = append(again, s.message)
-	}
-	again = append(again, c.life.held...)
-	c.life.held, c.life.sent, c.life.lost = nil, nil, 0
-	for _, message := range again {
+	held := c.life.held
+	c.life.held = nil
+	for _, message := range held {
 		c.passLocked(message)
 	}
 }
@@ -206,7 +224,7 @@ func (c *conn) answerLocked(a bus.Answer) error {
 	if text != nil {
 		c.gw.metrics.answers.Inc()
 	}
-	out := outgoing{troubles: first}
+	var out outgoing
 	if text != nil {
 		out.frame = frame.AppendText(nil, text)
 	}
@@ -292,6 +310,7 @@ func (c *conn) viewLocked() *fanout.View {
 	return &fanout.View{
 		Key:      strings.Join(rules, ",") + "|" + scope.Key(),
 		Sees:     func(s ticker.Symbol) bool { return rules.Match(s) && scope.Sees(s) },
+		May:      scope.Sees,
 		Interval: c.interval,
 	}
 }
@@ -299,7 +318,7 @@ func (c *conn) viewLocked() *fanout.View {
 // leave waits until no handler can take the connection any more without being
 // told of its end, and tells it.
 func (c *conn) leave() {
-	timer := time.NewTimer(joinTimeout)
+	timer := time.NewTimer(c.unansweredFor())
 	defer timer.Stop()
 	for !c.settled() {
 		select {
@@ -324,6 +343,13 @@ func (c *conn) leave() {
 	if err := c.gw.bus.PublishJSON(bus.LeaveOf(c.id), news); err != nil {
 		c.gw.log.Error("publish leave", "conn_id", c.id, "err", err)
 	}
+}
+
+// unansweredFor is how long the join may still be answered.
+func (c *conn) unansweredFor() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return joinTimeout - time.Since(c.life.joined)
 }
 
 // settled reports whether a handler has the connection, or surely none.

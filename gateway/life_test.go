@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,11 +31,11 @@ func TestJoin(t *testing.T) {
 			query []string
 			want  string // of the fields that the query decides
 		}{
-			{nil, `"symbols":null,"interval_ms":0`},
-			{[]string{"symbols", ""}, `"symbols":null,"interval_ms":0`},
+			{nil, `"symbols":["*"],"interval_ms":0`},
+			{[]string{"symbols", ""}, `"symbols":["*"],"interval_ms":0`},
 			{[]string{"symbols", "btc-usd,BTC-*"}, `"symbols":["BTC-USD","BTC-*"],"interval_ms":0`},
-			{[]string{"interval", "1.5s"}, `"symbols":null,"interval_ms":1500`},
-			{[]string{"since", "7"}, `"symbols":null,"interval_ms":0,"resumed":false`},
+			{[]string{"interval", "1.5s"}, `"symbols":["*"],"interval_ms":1500`},
+			{[]string{"since", "7"}, `"symbols":["*"],"interval_ms":0,"resumed":false`},
 			{[]string{"since", "7", "interval", "1s", "symbols", "*"}, `"symbols":["*"],"interval_ms":1000,"resumed":false`},
 		} {
 			r := upgrade(raw)
@@ -99,6 +100,7 @@ func TestLeaveCounts(t *testing.T) {
 	if !read("ticker").Snapshot {
 		t.Error("no snapshot")
 	}
+	read("status")
 	c.bye()
 	l := w.leave(c.id)
 	if l.MessagesIn != 3 || l.MessagesOut != int64(received) {
@@ -253,7 +255,7 @@ func TestRejoinLosesNothing(t *testing.T) {
 		next++
 	}
 	for range rounds - 1 {
-		for range each / 2 {
+		for range min(each/2, rounds*each-next) {
 			take(w.receive(held.msgs))
 		}
 		// What was on its way when it let go is still handled, as handlers do.
@@ -277,6 +279,75 @@ func TestRejoinLosesNothing(t *testing.T) {
 		take(w.receive(held.msgs))
 	}
 	w.await("sender", sending)
+	c.bye()
+}
+
+// The same where handlers answer: however often they are replaced, every message
+// is answered once, and in order.
+func TestHandlersComeAndGo(t *testing.T) {
+	t.Parallel()
+	w := calm(t)
+	c := w.begin(upgrade(w.demo()))
+	const messages = 2000
+	var others sync.WaitGroup
+	defer others.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	onTheWay := make(chan struct{}, 4)
+	others.Go(func() {
+		for i := range messages {
+			select {
+			case onTheWay <- struct{}{}:
+			case <-done:
+				return
+			}
+			if _, err := c.Write([]byte(text(fmt.Sprintf(`{"type":"ping","id":%d}`, i)))); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	others.Go(func() {
+		for stop := w.stopHandler; ; {
+			next := w.startHandler(2)
+			stop()
+			select {
+			case <-done:
+				return
+			default:
+				stop = next
+			}
+		}
+	})
+	for i := range messages {
+		if m := c.next(); m.Type != "pong" || string(m.ID) != fmt.Sprint(i) {
+			t.Fatalf("got %s, want pong %d", m.raw, i)
+		}
+		<-onTheWay
+	}
+	c.bye()
+}
+
+// A handler that lets go of a connection may still answer what it was asked
+// before: what it says counts, and takes effect.
+func TestLateAnswerTakesEffect(t *testing.T) {
+	t.Parallel()
+	w := calm(t, func(o *options) { o.workers = 0 })
+	hand := w.hand()
+	c, held := hand.quiet(first)
+	w.tick("BTC-USD=1")
+	c.say("subscribe, please")
+	held.wantMessage("subscribe, please")
+	held.die()
+	c.say("and more")
+	again := hand.take()
+	held.answer(`{"payload":"subscribed","subscribe":["BTC-USD"]}`)
+	c.want("subscribed")
+	if m := c.snapshot(); m.prices() != "BTC-USD=1" {
+		t.Errorf("got %s", m.raw)
+	}
+	again.answer(`{}`)
+	again.wantMessage("and more")
 	c.bye()
 }
 
@@ -385,6 +456,7 @@ func TestAnswerEffects(t *testing.T) {
 	w := newWorld(t, func(o *options) { o.workers = 0 })
 	c, held := w.hand().quiet(first)
 	w.tick("BTC-USD=1", "ETH-USD=1", "XRP-USD=1")
+	w.seen()
 
 	held.answer(`{"subscribe":["BTC-USD"]}`)
 	if m := c.snapshot(); m.prices() != "BTC-USD=1" || m.Seq != 1 {

@@ -51,7 +51,7 @@ func (g *Gateway) greet(sock net.Conn) {
 	g.met(sock)
 	switch {
 	case errors.Is(err, errHeadTooLarge):
-		g.refuse(sock, refuseHead)
+		g.refuse(sock, "", refuseHead)
 	case err != nil:
 		sock.Close()
 	case forStream:
@@ -124,6 +124,14 @@ func (c *unread) Read(p []byte) (int, error) {
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// CloseWrite lets net/http end its side before the client has.
+func (c *unread) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // handover is the listener from which net/http takes the connections that are

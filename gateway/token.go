@@ -82,6 +82,9 @@ func (g *Gateway) postToken(w http.ResponseWriter, r *http.Request) {
 
 // readKey reads {"api_key":"…"}.
 func readKey(w http.ResponseWriter, r *http.Request) (string, error) {
+	if r.ContentLength > maxTokenRequest {
+		return "", errTokenTooLarge // without waiting for it
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenRequest))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return "", errTokenTooLarge

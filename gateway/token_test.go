@@ -39,6 +39,16 @@ func wantReply(t *testing.T, got reply, status int, body string) {
 
 const invalidKey = `{"error":"invalid API key"}`
 
+// tokenIn is the token that a key was exchanged for.
+func tokenIn(t *testing.T, got reply) string {
+	t.Helper()
+	var answer struct{ Token string }
+	if err := json.Unmarshal([]byte(got.body), &answer); err != nil || got.status != http.StatusOK || answer.Token == "" {
+		t.Fatalf("%d %s: %v", got.status, got.body, err)
+	}
+	return answer.Token
+}
+
 // A key becomes a token, and the token opens the stream.
 func TestToken(t *testing.T) {
 	t.Parallel()
@@ -125,7 +135,7 @@ func TestTokenInvalidKey(t *testing.T) {
 	expired, _ := w.key(auth.NewKey{User: "ann", Expires: time.Second})
 	// The clock of the store is the real one: its seconds are looked at until the
 	// key's has passed.
-	for deadline := time.Now().Add(patience); w.ask(first, exchange(expired)).status == http.StatusOK; {
+	for deadline := time.Now().Add(patience); w.store.Exchange(t.Context(), expired.Hash()).Error == ""; {
 		if time.Now().After(deadline) {
 			t.Fatal("the key does not expire")
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,22 +24,16 @@ func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
 	early := b[end:]
 	h, err := parseHead(b[:end])
 	if err != nil {
-		g.refuse(sock, badRequest(err))
+		g.refuse(sock, "", badRequest(err))
 		return
 	}
 	a, refused := g.admit(h, peerOf(sock.RemoteAddr()))
 	if refused != nil {
-		g.refuse(sock, refused)
+		g.refuse(sock, h.method, refused)
 		return
 	}
 	defer g.places.give(a.token.UserID, a.addr)
-	upgrader := ws.Upgrader{Protocol: isSubprotocol}
-	if _, err := upgrader.Upgrade(replay{bytes.NewReader(b[:end]), sock}); err != nil {
-		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
-		sock.Close()
-		return
-	}
-	g.begin(sock, a, early)
+	g.begin(sock, h, a, early)
 }
 
 // upgradeHTTP answers a request for the stream that net/http has read: one that
@@ -49,35 +44,52 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.answerRefusal(w, refuseInternal)
 		return
 	}
-	a, refused := g.admit(headOf(r), peerOf(peer))
+	h := headOf(r)
+	if err := h.check(); err != nil {
+		g.answerRefusal(w, badRequest(err))
+		return
+	}
+	a, refused := g.admit(h, peerOf(peer))
 	if refused != nil {
 		g.answerRefusal(w, refused)
 		return
 	}
 	defer g.places.give(a.token.UserID, a.addr)
-	upgrader := ws.HTTPUpgrader{Protocol: func(s string) bool { return s == subprotocol }}
-	sock, buffered, _, err := upgrader.Upgrade(r, w)
+	sock, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
+		g.log.Error("upgrade", "remote_addr", a.addr, "err", err)
+		g.answerRefusal(w, refuseInternal)
 		return
 	}
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
-	g.begin(sock, a, bytes.Clone(early))
+	g.begin(sock, h, a, bytes.Clone(early))
 }
 
-func isSubprotocol(p []byte) bool { return string(p) == subprotocol }
-
-// begin opens a connection whose upgrade is answered.
-func (g *Gateway) begin(sock net.Conn, a admission, early []byte) {
+// begin answers an upgrade that was admitted, and opens its connection.
+func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	if u, ok := sock.(*unread); ok {
 		sock, early = u.Conn, append(early, u.rest...)
 	}
-	if err := errors.Join(sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
+	if err := errors.Join(switchProtocols(sock, h), sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
 		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
 		sock.Close()
 		return
 	}
 	g.open(sock, a, early)
+}
+
+// switchProtocols writes the answer that opens the stream. Of the request, which
+// was judged, the upgrader is shown the essence: it knows fewer spellings.
+func switchProtocols(w io.Writer, h head) error {
+	essence := "GET " + routeWebSocket + " HTTP/1.1\r\nHost: tickerd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\n" + headerKey + ": " + h.get(headerKey) + "\r\n"
+	offers := strings.Split(h.list(headerProtocol), ",")
+	if slices.ContainsFunc(offers, func(s string) bool { return strings.TrimSpace(s) == subprotocol }) {
+		essence += headerProtocol + ": " + subprotocol + "\r\n"
+	}
+	upgrader := ws.Upgrader{Protocol: func([]byte) bool { return true }}
+	_, err := upgrader.Upgrade(replay{strings.NewReader(essence + "\r\n"), w})
+	return err
 }
 
 // bare is the socket under TLS, or the socket.
@@ -94,8 +106,9 @@ type replay struct {
 	io.Writer
 }
 
-// refuse writes an error answer on a raw connection and ends it.
-func (g *Gateway) refuse(sock net.Conn, r *refusal) {
+// refuse writes the error answer to a request of some method on a raw connection,
+// and ends it.
+func (g *Gateway) refuse(sock net.Conn, method string, r *refusal) {
 	defer sock.Close()
 	g.metrics.refused.WithLabelValues(fmt.Sprint(r.status)).Inc()
 	body := errorBody(r.reason)
@@ -106,7 +119,9 @@ func (g *Gateway) refuse(sock net.Conn, r *refusal) {
 		fmt.Fprintf(&b, "%s: %s\r\n", r.header, r.value)
 	}
 	b.WriteString("\r\n")
-	b.Write(body)
+	if method != http.MethodHead {
+		b.Write(body)
+	}
 	if _, err := io.WriteString(sock, b.String()); err != nil {
 		return
 	}

@@ -198,8 +198,10 @@ func TestUpgradeMalformed(t *testing.T) {
 	})
 	// Where net/http is more patient, a stream's first request is not.
 	for name, r := range map[string]request{
-		"continued line": good.and("Accept: a\r\n b"),
-		"bare LF":        good.and("Accept: a\nAccept-Language: b"),
+		"continued line":      good.and("Accept: a\r\n b"),
+		"length and encoding": good.and("Content-Length: 5", "Transfer-Encoding: chunked"),
+		"two equal lengths":   good.and("Content-Length: 5", "Content-Length: 5"),
+		"bare LF":             good.and("Accept: a\nAccept-Language: b"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantNamed(t, w.in(t).ask(first, r), http.StatusBadRequest, "malformed request")
@@ -279,6 +281,7 @@ func TestUpgradeAccepted(t *testing.T) {
 			"capital letters":        good.with("Upgrade: WebSocket", "Connection: UPGRADE"),
 			"several upgrades":       good.with("Upgrade: h2c, websocket"),
 			"names in lower case":    good.without("Upgrade").and("upgrade: websocket"),
+			"an empty body":          good.and("Content-Length: 0"),
 			"no blank behind colon":  good.with("Sec-WebSocket-Version:13"),
 			"blanks around a value":  good.with("Sec-WebSocket-Version: \t 13 \t"),
 			"a port in Host":         good.with("Host: ticker.example:8081"),
@@ -358,6 +361,8 @@ func TestUpgradeKey(t *testing.T) {
 			"without padding": good.with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"),
 			"twice":           good.and(key(16)),
 			"twice the same":  good.and("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+			"a body":          good.and("Content-Length: 5").followed("hello"),
+			"a body in parts": good.and("Transfer-Encoding: chunked").followed("0\r\n\r\n"),
 			"HTTP/1.0":        func() request { r := good; r.proto = "HTTP/1.0"; return r }(),
 		} {
 			t.Run(name, func(t *testing.T) { wantNamed(t, w.in(t).ask(by, r), http.StatusBadRequest, "malformed upgrade") })

@@ -9,35 +9,41 @@ type Cursor struct {
 	stream *stream
 	off    int64
 
-	// upTo is the seq that the snapshot brought, until the first frame after it:
-	// a stream with an interval may still have to send what the snapshot held.
+	// upTo is the seq that the connection was brought up to apart from the stream,
+	// until the first frame after that: a stream with an interval may still have to
+	// send what it has had already.
 	upTo uint64
 }
 
 // NewCursor gives a cursor on nothing.
 func NewCursor(h *Hub) Cursor { return Cursor{hub: h} }
 
-// Subscribe puts the cursor on v, at a snapshot, which it appends to dst.
+// Subscribe puts the cursor on v, at a snapshot, which it appends to dst. What is
+// not live follows it, and what has become so without the cursor's having read it.
 func (c *Cursor) Subscribe(v View, dst []byte) (frames []byte) {
-	c.move(v)
-	return c.Snapshot(dst)
+	owed := c.move(v)
+	return c.snapshot(owed, dst)
 }
 
 // Snapshot appends a frame with every price of the view, and goes on from there.
-func (c *Cursor) Snapshot(dst []byte) (frames []byte) {
-	frames, c.upTo, c.off = c.hub.snapshot(c.stream, dst)
+// What is live, and what is not, follows it.
+func (c *Cursor) Snapshot(dst []byte) (frames []byte) { return c.snapshot(true, dst) }
+
+func (c *Cursor) snapshot(owed bool, dst []byte) (frames []byte) {
+	frames, c.upTo, c.off = c.hub.snapshot(c.stream, owed, dst)
 	return frames
 }
 
 // Resume puts the cursor on v, behind seq. It appends the ticks that came since,
-// or where they are no longer kept a snapshot.
+// in one message where v has an interval, or where they are no longer kept a
+// snapshot. Of what is live it tells as Subscribe does.
 func (c *Cursor) Resume(v View, seq uint64, dst []byte) (frames []byte) {
-	c.move(v)
-	frames, off, kept := c.hub.follow(c.stream, seq, dst)
+	owed := c.move(v)
+	frames, upTo, off, kept := c.hub.follow(c.stream, seq, owed, dst)
 	if !kept {
-		return c.Snapshot(dst)
+		return c.snapshot(owed, dst)
 	}
-	c.off, c.upTo = off, 0
+	c.upTo, c.off = upTo, off
 	return frames
 }
 
@@ -54,11 +60,14 @@ func (c *Cursor) Switch(v View, dst []byte) (frames []byte) {
 	return c.Resume(v, max(c.upTo, seq), dst)
 }
 
-// move changes the stream.
-func (c *Cursor) move(v View) {
+// move changes the stream, and reports whether status messages were left unread in
+// the one before.
+func (c *Cursor) move(v View) (owed bool) {
 	s := c.hub.stream(v)
+	owed = c.stream != nil && c.hub.owes(c.stream, c.off)
 	c.Close()
 	c.stream = s
+	return owed
 }
 
 // Close gives the stream back. The cursor is on nothing then.

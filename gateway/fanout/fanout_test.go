@@ -1,6 +1,7 @@
 package fanout_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -316,14 +317,59 @@ func TestStatus(t *testing.T) {
 	if want := string(frame.AppendText(nil, []byte(down))) + string(frame.AppendText(nil, []byte(back))); string(frames) != want || count != 2 {
 		t.Errorf("got %q", frames)
 	}
-	left := `{"type":"status","source":"coinbase","state":"down","symbols":["C-D"]}`
-	if got := hub.AppendTroubles(nil); string(got) != string(frame.AppendText(nil, []byte(left))) {
-		t.Errorf("troubles: %q", got)
+	const left = `{"type":"status","source":"coinbase","state":"down","symbols":["C-D"]}`
+	late := fanout.NewCursor(hub)
+	if got := late.Subscribe(fanout.View{Key: "", Sees: func(ticker.Symbol) bool { return false }}, nil); !bytes.HasSuffix(got, frame.AppendText(nil, []byte(left))) {
+		t.Errorf("who comes later is told %q", got)
 	}
 	for _, bad := range []string{"", "{}", `{"type":"status"}`, `{"type":"ticker","source":"x"}`} {
 		if err := hub.Status([]byte(bad)); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
+	}
+}
+
+// TestStatusIsNeverLost holds that a price is not taken for live, or for stale,
+// because its reader was too slow or changed its view when that was told.
+func TestStatusIsNeverLost(t *testing.T) {
+	const stale = `{"type":"status","source":"coinbase","state":"stale","symbols":["A-B"]}`
+	const live = `{"type":"status","source":"coinbase","state":"live","symbols":["A-B"]}`
+	everything := fanout.View{Key: "*", Sees: func(ticker.Symbol) bool { return true }}
+	slow := everything
+	slow.Key, slow.Interval = "slow", time.Second
+	for name, next := range map[string]func(*fanout.Cursor) []byte{
+		"snapshot instead of the backlog": func(c *fanout.Cursor) []byte {
+			if _, _, kept := c.Next(1); kept {
+				t.Error("the cursor is not behind")
+			}
+			return c.Snapshot(nil)
+		},
+		"subscribe": func(c *fanout.Cursor) []byte { return c.Subscribe(slow, nil) },
+		"switch":    func(c *fanout.Cursor) []byte { return c.Switch(slow, nil) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hub := fanout.NewHub()
+			c := fanout.NewCursor(hub)
+			c.Subscribe(everything, nil)
+			seq := uint64(0)
+			for _, news := range []string{stale, live} {
+				if err := hub.Status([]byte(news)); err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					seq++
+					msg := ticker.Tick{Seq: seq, TS: 1, Data: []ticker.Price{{Symbol: "A-B", Price: "1"}}}.AppendJSON(nil)
+					if err := hub.Tick(msg, 0); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Second)
+				}
+				if got := next(&c); !bytes.HasSuffix(got, frame.AppendText(nil, []byte(news))) {
+					t.Errorf("%s: got %q, want %s at its end", name, got, news)
+				}
+				c.Subscribe(everything, nil)
+			}
+		})
 	}
 }
 

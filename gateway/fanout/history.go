@@ -18,6 +18,7 @@ const (
 type history struct {
 	ticks []past
 	bytes int
+	floor uint64 // everything after it is here, once there is something
 }
 
 type past struct {
@@ -27,11 +28,15 @@ type past struct {
 }
 
 func (h *history) add(now time.Time, seq uint64, msg []byte) {
+	if h.floor == 0 {
+		h.floor = seq // what came before we do not know
+	}
 	h.ticks = append(h.ticks, past{seq, now, msg})
 	h.bytes += len(msg)
 	n := 0
 	for n < len(h.ticks)-1 && (now.Sub(h.ticks[n].at) > historyAge || h.bytes > historyBytes) {
 		h.bytes -= len(h.ticks[n].msg)
+		h.floor = h.ticks[n].seq
 		h.ticks[n].msg = nil
 		n++
 	}
@@ -40,7 +45,7 @@ func (h *history) add(now time.Time, seq uint64, msg []byte) {
 
 // holds reports whether everything after seq is here, the newest being last.
 func (h *history) holds(seq, last uint64) bool {
-	return seq == last || len(h.ticks) > 0 && h.ticks[0].seq <= seq && seq <= last
+	return seq == last || len(h.ticks) > 0 && h.floor <= seq && seq <= last
 }
 
 // holdsFor is holds, for as long as resumeMargin from now.

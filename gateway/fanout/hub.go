@@ -223,9 +223,10 @@ func (h *Hub) release(s *stream) {
 	}
 }
 
-// snapshot appends a frame with the newest price of everything that s sees. It
-// gives its seq, and the offset at which to read on.
-func (h *Hub) snapshot(s *stream, dst []byte) (frames []byte, seq uint64, off int64) {
+// snapshot appends a frame with the newest price of everything that s sees, and
+// then what of it is not live; with live also what is so again. It gives the
+// snapshot's seq, and the offset at which to read on.
+func (h *Hub) snapshot(s *stream, live bool, dst []byte) (frames []byte, seq uint64, off int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ts := h.ts
@@ -239,7 +240,8 @@ func (h *Hub) snapshot(s *stream, dst []byte) (frames []byte, seq uint64, off in
 			c.add(l.json)
 		}
 	}
-	return join(dst, c.end()), h.seq, s.head.Load()
+	dst = join(dst, c.end())
+	return h.appendStatus(dst, s.view.May, live), h.seq, s.head.Load()
 }
 
 // had is the seq up to which a reader at off of s has had everything it sees. It
@@ -250,6 +252,13 @@ func (h *Hub) had(s *stream, off int64) (seq uint64, kept bool) {
 	return s.had(off, h.seq)
 }
 
+// owes reports whether a reader at off of s may not have had all status messages.
+func (h *Hub) owes(s *stream, off int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return s.owes(off)
+}
+
 // past is the offset from off on in s that skips what is not newer than seq.
 func (h *Hub) past(s *stream, off int64, seq uint64) int64 {
 	h.mu.Lock()
@@ -257,27 +266,52 @@ func (h *Hub) past(s *stream, off int64, seq uint64) int64 {
 	return s.past(off, seq)
 }
 
-// follow appends the ticks after seq as a reader of s sees them, and gives the
-// offset at which to read on. It reports false when they are no longer kept, and
-// for streams with an interval, which have no ticks.
-func (h *Hub) follow(s *stream, seq uint64, dst []byte) (frames []byte, off int64, kept bool) {
+// follow appends the ticks after seq as a reader of s sees them, in one message
+// where it has an interval, and then what is not live; with live also what is so
+// again. It gives the seq of the last one, and the offset at which to read on. It
+// reports false when they are no longer kept.
+func (h *Hub) follow(s *stream, seq uint64, live bool, dst []byte) (frames []byte, upTo uint64, off int64, kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.key.interval > 0 || !h.history.holds(seq, h.seq) {
-		return dst, 0, false
+	if !h.history.holds(seq, h.seq) {
+		return dst, 0, 0, false
 	}
+	changed := map[int]bool{}
 	for _, t := range h.history.after(seq) {
 		// What was scanned once is scanned again without error.
 		if err := ticker.Scan(t.msg, &h.scanned); err != nil {
-			return dst, 0, false
+			return dst, 0, 0, false
 		}
 		h.indexes = h.indexes[:0]
 		for _, e := range h.scanned.Data {
-			h.indexes = append(h.indexes, h.index[string(e.Symbol)])
+			i := h.index[string(e.Symbol)]
+			h.indexes = append(h.indexes, i)
+			changed[i] = true
 		}
-		dst = join(dst, h.compose(s, t.msg))
+		if s.key.interval == 0 {
+			dst = join(dst, h.compose(s, t.msg))
+		}
 	}
-	return dst, s.head.Load(), true
+	if s.key.interval > 0 {
+		dst = join(dst, h.merge(s, changed))
+	}
+	return h.appendStatus(dst, s.view.May, live), h.seq, s.head.Load(), true
+}
+
+// merge gives one frame with the newest of the changed symbols that s sees, nil
+// where it sees none.
+func (h *Hub) merge(s *stream, changed map[int]bool) [][]byte {
+	c := &h.composer
+	c.begin(h.seq, h.ts, false)
+	for i, l := range h.latest {
+		if changed[i] && s.sees[i] {
+			c.add(l.json)
+		}
+	}
+	if c.empty() {
+		return nil
+	}
+	return c.end()
 }
 
 // CanResume reports whether a client that has had seq can be given what came
@@ -296,7 +330,7 @@ func (h *Hub) Knows(s ticker.Symbol) bool {
 	return known
 }
 
-// ErrUnknownSymbol is Price's answer for a symbol without a price.
+// ErrUnknownSymbol is AppendPrice's answer for a symbol without a price.
 const ErrUnknownSymbol = Error("unknown symbol")
 
 // AppendPrice appends the newest element of one symbol.

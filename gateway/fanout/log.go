@@ -150,6 +150,19 @@ func (l *log) had(off int64, seq uint64) (had uint64, kept bool) {
 	return seq, true
 }
 
+// owes reports whether from off on there is, or was, a frame that is no tick.
+func (l *log) owes(off int64) bool {
+	if off < l.floor.Load() {
+		return true
+	}
+	for _, m := range l.marks[l.markAt(off):] {
+		if !m.tick {
+			return true
+		}
+	}
+	return false
+}
+
 // past is the offset of the first frame from off on that is not tick seq or an
 // older one.
 func (l *log) past(off int64, seq uint64) int64 {

@@ -7,11 +7,13 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"tickerd/bus"
+	"tickerd/ticker"
 )
 
-// status is what is not live: source, then symbol, then its state.
+// status is what was told last: source, then symbol, then its state.
 type status map[string]map[string]string
 
 // Status takes a status message as it came over the bus, and sends it to
@@ -21,7 +23,7 @@ func (h *Hub) Status(msg []byte) error {
 	if err := json.Unmarshal(msg, &news); err != nil {
 		return fmt.Errorf("%w: %w", ErrStatus, err)
 	}
-	if news.Type != "status" || news.Source == "" {
+	if news.Type != "status" || news.Source == "" || !utf8.Valid(msg) {
 		return ErrStatus
 	}
 	h.mu.Lock()
@@ -32,9 +34,38 @@ func (h *Hub) Status(msg []byte) error {
 	h.status.learn(news)
 	now := time.Now()
 	for _, s := range h.streams {
-		s.append(now, h.seq, false, h.composer.whole(msg))
+		told := visible(news, s.view.May)
+		switch {
+		case len(told.Symbols) == len(news.Symbols):
+			s.append(now, h.seq, false, h.composer.whole(msg))
+		case len(told.Symbols) > 0:
+			s.append(now, h.seq, false, h.composer.whole(encode(told)))
+		}
 	}
 	return nil
+}
+
+// visible is what of some news may be told.
+func visible(news bus.Status, may func(ticker.Symbol) bool) bus.Status {
+	if may == nil {
+		return news
+	}
+	var symbols []string
+	for _, s := range news.Symbols {
+		if may(ticker.Symbol(s)) {
+			symbols = append(symbols, s)
+		}
+	}
+	news.Symbols = symbols
+	return news
+}
+
+func encode(news bus.Status) []byte {
+	msg, err := json.Marshal(news)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return msg
 }
 
 // ErrStatus is a status message that is none.
@@ -47,32 +78,27 @@ func (s status) learn(news bus.Status) {
 		s[news.Source] = symbols
 	}
 	for _, symbol := range news.Symbols {
-		if news.State == bus.Live {
-			delete(symbols, symbol)
-		} else {
-			symbols[symbol] = news.State
-		}
+		symbols[symbol] = news.State
 	}
 }
 
-// AppendTroubles appends a status frame for all that is not live, by source and
-// state.
-func (h *Hub) AppendTroubles(dst []byte) []byte {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// appendStatus appends a status frame for all that may be told and is not live,
+// by source and state; with live also for what has become so.
+func (h *Hub) appendStatus(dst []byte, may func(ticker.Symbol) bool, live bool) []byte {
 	for _, source := range slices.Sorted(maps.Keys(h.status)) {
 		byState := map[string][]string{}
 		for symbol, state := range h.status[source] {
-			byState[state] = append(byState[state], symbol)
+			if live || state != bus.Live {
+				byState[state] = append(byState[state], symbol)
+			}
 		}
 		for _, state := range slices.Sorted(maps.Keys(byState)) {
 			symbols := byState[state]
 			slices.SortFunc(symbols, cmp.Compare[string])
-			msg, err := json.Marshal(bus.Status{Type: "status", Source: source, State: state, Symbols: symbols})
-			if err != nil {
-				continue // strings always encode
+			news := visible(bus.Status{Type: "status", Source: source, State: state, Symbols: symbols}, may)
+			if len(news.Symbols) > 0 {
+				dst = join(dst, h.composer.whole(encode(news)))
 			}
-			dst = join(dst, h.composer.whole(msg))
 		}
 	}
 	return dst

@@ -11,6 +11,7 @@ import (
 type View struct {
 	Key      string                   // equal for views whose Sees is equal
 	Sees     func(ticker.Symbol) bool // which symbols; asked once for each
+	May      func(ticker.Symbol) bool // of which symbols it may be told that they are not live; nil: all
 	Interval time.Duration            // at most one update in this time; 0: every tick
 }
 
