@@ -143,10 +143,11 @@ func (l *Lease) reserve(ctx context.Context, seq uint64) error {
 	if err != nil {
 		return err
 	}
-	l.revision, err = l.kv.Update(ctx, leaseKey, value, l.revision)
+	revision, err := l.kv.Update(ctx, leaseKey, value, l.revision)
 	if err != nil {
 		return err
 	}
+	l.revision = revision
 	l.reserved.Store(seq)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -32,6 +33,9 @@ func (s *Server) ServeLocal(path string) error {
 	if err != nil {
 		return fmt.Errorf("local bus socket: %w", err)
 	}
+	if unix, ok := l.(*net.UnixListener); ok {
+		unix.SetUnlinkOnClose(false) // its name may be one of a descriptor that is another's by then
+	}
 	s.local, s.done = l, make(chan struct{})
 	go func() {
 		defer close(s.done)
@@ -43,13 +47,22 @@ func (s *Server) ServeLocal(path string) error {
 	return os.Chmod(path, 0o600)
 }
 
+// acceptPause is the wait after a connection could not be taken, for want of
+// descriptors say.
+const acceptPause = 100 * time.Millisecond
+
 func (s *Server) acceptLocal(l net.Listener) {
 	var bridges sync.WaitGroup
 	defer bridges.Wait()
 	for {
 		client, err := l.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			s.log.Warn("accept on the local bus socket", "err", err, "retry_in", acceptPause)
+			time.Sleep(acceptPause)
+			continue
 		}
 		inside, err := s.nats.InProcessConn()
 		if err != nil {

@@ -34,6 +34,7 @@ const clientMark = " - cid:"
 func (l natsLog) Fatalf(format string, v ...any) {
 	select {
 	case l.fatal <- errors.New(fmt.Sprintf(format, v...)):
+		l.write(l.log.Debug, format, v) // Start tells it, if it still waits
 	default:
 		l.write(l.log.Error, format, v)
 	}

@@ -26,7 +26,7 @@ type Server struct {
 	node     string
 	internal string // password of the parts in this process
 	local    net.Listener
-	done     chan struct{} // closed when serveLocal has returned; nil without local
+	done     chan struct{} // closed when acceptLocal has returned; nil without local
 }
 
 // Start starts the server with its store in the directory store, and returns
@@ -78,7 +78,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 }
 
 // ready waits until the server takes connections or has said why it does not.
-func (s *Server) ready(ctx context.Context, fatal <-chan error) error {
+func (s *Server) ready(ctx context.Context, fatal chan error) error {
 	deadline := time.Now().Add(startTimeout)
 	for {
 		select {
@@ -89,7 +89,12 @@ func (s *Server) ready(ctx context.Context, fatal <-chan error) error {
 		default:
 		}
 		if s.nats.ReadyForConnections(startPoll) {
-			return nil
+			select {
+			case err := <-fatal:
+				return err
+			case fatal <- nil: // what comes now is for the log
+				return nil
+			}
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not ready after %v", startTimeout)

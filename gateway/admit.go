@@ -88,7 +88,7 @@ type wish struct {
 
 // admit judges a request for the stream. Where several refusals apply, the first
 // of the order here is given. The caller owns the place that an admission holds:
-// it gives it back with g.leave.
+// it gives it back with g.places.give.
 func (g *Gateway) admit(h head, peer netip.Addr) (admission, *refusal) {
 	target, err := url.ParseRequestURI(h.target)
 	switch {

@@ -1,6 +1,10 @@
 package gateway
 
-import "github.com/gobwas/ws"
+import (
+	"strconv"
+
+	"github.com/gobwas/ws"
+)
 
 // The close codes tell the client what to do: 4000 to 4499, reconnect; 4500 to
 // 4999, do not.
@@ -17,17 +21,26 @@ const (
 
 // An ending is how a connection ends: what its close frame and its leave say.
 type ending struct {
-	code   ws.StatusCode
-	reason string
+	code     ws.StatusCode
+	reason   string
+	byClient bool // the code is the client's choice
+}
+
+// label is what the metrics call it: no client chooses a label.
+func (e ending) label() string {
+	if e.byClient {
+		return "client"
+	}
+	return strconv.Itoa(int(e.code))
 }
 
 var (
-	endDrained     = ending{closeGoingAway, "node is going away"}
-	endNoHandler   = ending{closeNoHandler, "no handler could take the connection"}
-	endExpired     = ending{closeExpired, "token expired"}
-	endFlood       = ending{closeFlood, "too many messages"}
-	endPingTimeout = ending{closePingTimeout, "ping timeout"}
-	endRevoked     = ending{closeRevoked, "token or key revoked"}
-	endLost        = ending{closeAbnormal, "connection lost"}
-	endDead        = ending{closeAbnormal, "client does not read"}
+	endDrained     = ending{code: closeGoingAway, reason: "node is going away"}
+	endNoHandler   = ending{code: closeNoHandler, reason: "no handler could take the connection"}
+	endExpired     = ending{code: closeExpired, reason: "token expired"}
+	endFlood       = ending{code: closeFlood, reason: "too many messages"}
+	endPingTimeout = ending{code: closePingTimeout, reason: "ping timeout"}
+	endRevoked     = ending{code: closeRevoked, reason: "token or key revoked"}
+	endLost        = ending{code: closeAbnormal, reason: "connection lost"}
+	endDead        = ending{code: closeAbnormal, reason: "client does not read"}
 )

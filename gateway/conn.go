@@ -37,8 +37,9 @@ const (
 	writeSize = 4 << 10
 
 	// maxOutbox is how many bytes of answers may wait for a client before we
-	// stop reading from it.
-	maxOutbox = 64 << 10
+	// stop reading from it, and maxUnderWay how many of its messages.
+	maxOutbox   = 64 << 10
+	maxUnderWay = 128 << 10
 )
 
 // A conn is one client's WebSocket connection. A reader goroutine parses what
@@ -178,7 +179,7 @@ func (c *conn) read(early []byte) {
 		c.discard(buf)
 	case isBreach:
 		c.closes() // nothing that it says can be understood any more
-		c.finish(ending{breach.Code, breach.Reason})
+		c.finish(ending{code: breach.Code, reason: breach.Reason})
 		c.discard(buf)
 	default:
 		c.finish(endLost)
@@ -210,7 +211,7 @@ const errGoodbye = Error("client said goodbye")
 func (c *conn) take(op ws.OpCode, payload []byte) error {
 	if op == ws.OpClose {
 		code, reason := frame.ParseClose(payload)
-		c.finish(ending{code, reason})
+		c.finish(ending{code, reason, true})
 		return errGoodbye
 	}
 	now := time.Now()
@@ -232,12 +233,13 @@ func (c *conn) take(op ws.OpCode, payload []byte) error {
 	return nil
 }
 
-// waitForRoom holds the reader while answers wait that the client does not read:
-// it is slowed down by its own pace, and by nobody else's.
+// waitForRoom holds the reader while answers wait that the client does not read,
+// or too much that it said is on its way: it is slowed down by its own pace, and
+// by nobody else's.
 func (c *conn) waitForRoom() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.waiting > maxOutbox && c.ending == nil {
+	for (c.waiting > maxOutbox || c.life.bytes > maxUnderWay) && c.ending == nil {
 		c.room.Wait()
 	}
 }
@@ -360,6 +362,10 @@ func (c *conn) watch() time.Duration {
 	if c.life.refused {
 		wait = min(wait, time.Until(c.life.retryAt))
 	}
+	if until := c.life.forget(time.Now()); until > 0 {
+		wait = min(wait, until)
+	}
+	c.room.Broadcast()
 	return max(wait, 0)
 }
 

@@ -410,19 +410,6 @@ func (w *world) spin(what string, done func() bool) {
 	}
 }
 
-// seen waits until the gateway has had every tick so far: they and a handler's
-// answers come to it on different ways.
-func (w *world) seen() {
-	w.Helper()
-	want := fmt.Sprintf(`{"seq":%d,`, w.seq)
-	prices := get("/api/v1/prices").and("Authorization: Bearer " + w.demo())
-	for deadline := time.Now().Add(patience); !strings.HasPrefix(w.ask(first, prices).body, want); {
-		if time.Now().After(deadline) {
-			w.Fatal("a tick did not come")
-		}
-	}
-}
-
 // tickOf is a tick's one encoding.
 func tickOf(seq uint64, prices ...string) string {
 	t := ticker.Tick{Seq: seq, TS: int64(seq) * 1000}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -282,6 +284,7 @@ func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 	}
 	c.resumes = a.wish.since != nil && g.hub.CanResume(*a.wish.since)
 	if !g.add(c) {
+		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
 		return
 	}
@@ -314,7 +317,7 @@ func (g *Gateway) add(c *conn) bool {
 
 func (g *Gateway) remove(c *conn) {
 	defer g.serving.Done()
-	g.metrics.closed.WithLabelValues(strconv.Itoa(int(c.ending.code))).Inc()
+	g.metrics.closed.WithLabelValues(c.ending.label()).Inc()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c.id)
@@ -334,7 +337,8 @@ func (g *Gateway) isDraining() bool {
 func (g *Gateway) drain() {
 	g.mu.Lock()
 	now := time.Now()
-	g.draining, g.drainEnd = true, now.Add(g.server.DrainSpread)
+	spread := min(g.server.DrainSpread, g.server.DrainTimeout)
+	g.draining, g.drainEnd = true, now.Add(spread)
 	conns := make([]*conn, 0, len(g.conns))
 	for _, c := range g.conns {
 		conns = append(conns, c)
@@ -343,10 +347,10 @@ func (g *Gateway) drain() {
 		g.emptied.Do(func() { close(g.empty) })
 	}
 	g.mu.Unlock()
-	g.log.Info("draining", "connections", len(conns), "spread", g.server.DrainSpread)
+	g.log.Info("draining", "connections", len(conns), "spread", spread)
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
 	for i, c := range conns {
-		c.drain(now.Add(g.server.DrainSpread * time.Duration(i+1) / time.Duration(len(conns))))
+		c.drain(now.Add(spread * time.Duration(i+1) / time.Duration(len(conns))))
 	}
 	timeout := time.NewTimer(g.server.DrainTimeout)
 	defer timeout.Stop()
@@ -361,20 +365,21 @@ func (g *Gateway) drain() {
 func (g *Gateway) shut() {
 	g.mu.Lock()
 	g.closed = true
-	for sock := range g.greeting {
-		sock.Close()
-	}
+	silent := slices.Collect(maps.Keys(g.greeting))
 	g.mu.Unlock()
+	for _, sock := range silent {
+		bare(sock).Close() // without the good-bye of TLS, which may have to wait
+	}
 	if err := g.listener.Close(); err != nil {
 		g.log.Warn("close listener", "err", err)
+	}
+	for _, c := range g.all() {
+		c.finish(endDrained)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := g.http.Shutdown(ctx); err != nil {
 		_ = g.http.Close() // the sockets that are left
-	}
-	for _, c := range g.all() {
-		c.finish(endDrained)
 	}
 	g.serving.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -35,6 +36,8 @@ type life struct {
 	held [][]byte // messages that wait for a handler
 	sent []sent   // those whose loss may yet be told
 	lost int      // how many of the last sent came back; while counting
+
+	bytes int // in held and sent
 }
 
 // patience is how long a join may go unanswered.
@@ -43,6 +46,22 @@ func (l *life) patience() time.Duration {
 		return joinPatience
 	}
 	return joinTimeout
+}
+
+// forget drops the messages whose loss would have been told, and tells how long
+// it is until there are more; 0: there are none.
+func (l *life) forget(now time.Time) (wait time.Duration) {
+	old := 0
+	for old < len(l.sent) && now.Sub(l.sent[old].at) >= lossTimeout {
+		l.bytes -= len(l.sent[old].message)
+		old++
+	}
+	l.sent = slices.Delete(l.sent, 0, old)
+	if len(l.sent) == 0 {
+		l.sent = nil
+		return 0
+	}
+	return lossTimeout - now.Sub(l.sent[0].at)
 }
 
 type state int
@@ -117,6 +136,7 @@ func (c *conn) forward(message []byte) {
 		return
 	}
 	message = bytes.Clone(message)
+	c.life.bytes += len(message)
 	if c.life.state != claimed {
 		c.life.held = append(c.life.held, message)
 		return
@@ -125,12 +145,8 @@ func (c *conn) forward(message []byte) {
 }
 
 func (c *conn) passLocked(message []byte) {
-	now := time.Now()
-	old := 0
-	for old < len(c.life.sent) && now.Sub(c.life.sent[old].at) > lossTimeout {
-		old++
-	}
-	c.life.sent = append(slices.Delete(c.life.sent, 0, old), sent{now, message})
+	c.life.forget(time.Now())
+	c.life.sent = append(c.life.sent, sent{time.Now(), message})
 	if err := c.gw.bus.Ask(bus.MessageOf(c.id), c.address(), message); err != nil {
 		c.gw.log.Error("forward message", "conn_id", c.id, "err", err)
 	}
@@ -182,6 +198,9 @@ func (c *conn) countedLocked() {
 		return
 	}
 	delivered := len(c.life.sent) - min(c.life.lost, len(c.life.sent))
+	for _, s := range c.life.sent[:delivered] {
+		c.life.bytes -= len(s.message)
+	}
 	again := make([][]byte, 0, c.life.lost+len(c.life.held))
 	for _, s := range c.life.sent[delivered:] {
 		again = append(again, s.message)
@@ -275,7 +294,7 @@ func closing(c bus.Close) ending {
 	if c.Code < 1000 || c.Code > 4999 {
 		code = ws.StatusNormalClosure
 	}
-	return ending{code, c.Reason}
+	return ending{code: code, reason: c.Reason}
 }
 
 // subscribeLocked changes what is subscribed, and gives the new view.
@@ -306,10 +325,12 @@ func (c *conn) renewLocked(r bus.Renewal) *fanout.View {
 
 // viewLocked is what the connection sees now.
 func (c *conn) viewLocked() *fanout.View {
-	rules, scope := c.rules, c.scope
+	scope := c.scope
+	// Made when a stream is new, and not by the bus's callback.
+	matcher := sync.OnceValue(c.rules.Matcher)
 	return &fanout.View{
-		Key:      strings.Join(rules, ",") + "|" + scope.Key(),
-		Sees:     func(s ticker.Symbol) bool { return rules.Match(s) && scope.Sees(s) },
+		Key:      strings.Join(c.rules, ",") + "|" + scope.Key(),
+		Sees:     func(s ticker.Symbol) bool { return matcher()(s) && scope.Sees(s) },
 		May:      scope.Sees,
 		Interval: c.interval,
 	}
@@ -328,6 +349,7 @@ func (c *conn) leave() {
 		}
 		break
 	}
+	c.gw.places.give(c.visitor.token.UserID, c.visitor.addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.life.state = gone

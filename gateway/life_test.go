@@ -456,7 +456,6 @@ func TestAnswerEffects(t *testing.T) {
 	w := newWorld(t, func(o *options) { o.workers = 0 })
 	c, held := w.hand().quiet(first)
 	w.tick("BTC-USD=1", "ETH-USD=1", "XRP-USD=1")
-	w.seen()
 
 	held.answer(`{"subscribe":["BTC-USD"]}`)
 	if m := c.snapshot(); m.prices() != "BTC-USD=1" || m.Seq != 1 {

@@ -383,10 +383,13 @@ func TestStatus(t *testing.T) {
 	}
 	late := w.begin(upgrade(w.demo()))
 	late.want(stale, `{"type":"status","source":"kraken","state":"down","symbols":["BTC-USD"]}`)
-	for _, news := range []string{status("coinbase", "live", `["ETH-USD"]`), status("kraken", "stale", `["BTC-USD"]`), w.tick("BTC-USD=1")} {
+	for _, news := range []string{status("coinbase", "live", `["ETH-USD"]`), status("kraken", "stale", `["BTC-USD"]`)} {
 		early.want(news)
 		late.want(news)
 	}
+	tick := w.tick("BTC-USD=1")
+	early.want(tick)
+	late.want(tick)
 	later := w.begin(upgrade(w.demo()))
 	later.want(`{"type":"status","source":"coinbase","state":"stale","symbols":["BTC-USD"]}`, `{"type":"status","source":"kraken","state":"stale","symbols":["BTC-USD"]}`)
 	early.want(status("coinbase", "live", `["BTC-USD"]`), status("kraken", "live", `["BTC-USD"]`))

@@ -73,6 +73,7 @@ func (g *Gateway) postToken(w http.ResponseWriter, r *http.Request) {
 		attempt.Failed()
 		g.metrics.tokens.WithLabelValues("invalid").Inc()
 		writeError(w, http.StatusUnauthorized, err.Error())
+	case r.Context().Err() != nil: // the client has hung up
 	default:
 		g.metrics.tokens.WithLabelValues("error").Inc()
 		g.log.Error("exchange API key", "err", err)

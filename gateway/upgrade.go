@@ -32,7 +32,6 @@ func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
 		g.refuse(sock, h.method, refused)
 		return
 	}
-	defer g.places.give(a.token.UserID, a.addr)
 	g.begin(sock, h, a, early)
 }
 
@@ -54,9 +53,9 @@ func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.answerRefusal(w, refused)
 		return
 	}
-	defer g.places.give(a.token.UserID, a.addr)
 	sock, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		g.places.give(a.token.UserID, a.addr)
 		g.log.Error("upgrade", "remote_addr", a.addr, "err", err)
 		g.answerRefusal(w, refuseInternal)
 		return
@@ -72,6 +71,7 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	}
 	if err := errors.Join(switchProtocols(sock, h), sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
 		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
+		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
 		return
 	}

@@ -88,7 +88,7 @@ func TestTooManySymbols(t *testing.T) {
 	}
 	for _, kind := range []string{"subscribe", "unsubscribe"} {
 		p := payloadOf(t, w.say("a", fmt.Sprintf(`{"type":%q,"id":1,"symbols":%s}`, kind, many(ticker.MaxPatterns+1))))
-		if p.Code != "bad_symbol" || !strings.Contains(p.Message, "at most 128") || string(p.ID) != "1" {
+		if p.Code != "bad_symbol" || !strings.Contains(p.Message, fmt.Sprintf("at most %d", ticker.MaxPatterns)) || string(p.ID) != "1" {
 			t.Errorf("%s: %+v", kind, p)
 		}
 	}
@@ -106,7 +106,7 @@ func TestTooManySymbols(t *testing.T) {
 	if a := w.join(j); len(a.Subscribe) != 0 {
 		t.Errorf("a wish: %q", a.Subscribe)
 	}
-	if p := payloadOf(t, w.nextAnswer("b")); p.Code != "bad_symbol" || !strings.Contains(p.Message, "at most 128") {
+	if p := payloadOf(t, w.nextAnswer("b")); p.Code != "bad_symbol" || !strings.Contains(p.Message, fmt.Sprintf("at most %d", ticker.MaxPatterns)) {
 		t.Errorf("a wish: %+v", p)
 	}
 }

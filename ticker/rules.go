@@ -13,7 +13,9 @@ const Everything = "*"
 // which are compared with every rule where a symbol is only looked up.
 const (
 	MaxRules    = 4096
-	MaxPatterns = 128
+	MaxPatterns = 32
+
+	maxStars = 4 // of one pattern
 )
 
 // ParsePattern reads a symbol, or a pattern in which * stands for any run of
@@ -23,7 +25,7 @@ func ParsePattern(s string) (string, error) {
 		symbol, err := ParseSymbol(s)
 		return string(symbol), err
 	}
-	if len(s) > 2*maxPart+1 || strings.Count(s, "-") > 1 {
+	if len(s) > 2*maxPart+1 || strings.Count(s, "-") > 1 || strings.Count(s, "*") > maxStars {
 		return "", fmt.Errorf("%w: %q", ErrPattern, clip(s))
 	}
 	for i := range len(s) {
@@ -71,6 +73,33 @@ func (r Rules) Match(s Symbol) bool {
 		}
 	}
 	return false
+}
+
+// Matcher gives a faster Match for many symbols: the rules that name one symbol
+// are looked up.
+func (r Rules) Matcher() func(Symbol) bool {
+	last := make(map[string]int) // of the rules that name a symbol, where the last one stands
+	var patterns []int
+	for i, rule := range r {
+		if name := strings.TrimPrefix(rule, "!"); IsPattern(name) {
+			patterns = append(patterns, i)
+		} else {
+			last[name] = i
+		}
+	}
+	return func(s Symbol) bool {
+		decides, named := last[string(s)]
+		for _, i := range slices.Backward(patterns) {
+			if named && i < decides {
+				break
+			}
+			if Match(strings.TrimPrefix(r[i], "!"), string(s)) {
+				decides, named = i, true
+				break
+			}
+		}
+		return named && r[decides][0] != '!'
+	}
 }
 
 // Check reports whether the rules are more than one connection may hold.

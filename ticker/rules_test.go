@@ -3,6 +3,7 @@ package ticker
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -30,8 +31,8 @@ func TestParsePattern(t *testing.T) {
 		"B.*":                   "",
 		"* ":                    "",
 		"\xff*":                 "",
-		strings.Repeat("*", 65): strings.Repeat("*", 65),
-		strings.Repeat("*", 66): "",
+		"*A*B*C":                "*A*B*C",
+		"*A*B*C*D*":             "",
 	} {
 		got, err := ParsePattern(in)
 		if got != want || (err == nil) != (want != "") {
@@ -259,5 +260,28 @@ func BenchmarkRules(b *testing.B) {
 				c.run()
 			}
 		})
+	}
+}
+
+// TestMatcher holds that a matcher decides as its rules do.
+func TestMatcher(t *testing.T) {
+	names := []string{"A-B", "A-C", "B-C", "AB-C", "B-A"}
+	patterns := append([]string{"*", "A*", "*-C", "B-*", "*B*"}, names...)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var r Rules
+		for range rng.IntN(7) {
+			rule := patterns[rng.IntN(len(patterns))]
+			if rng.IntN(3) == 0 {
+				rule = "!" + rule
+			}
+			r = append(r, rule)
+		}
+		match := r.Matcher()
+		for _, name := range names {
+			if got, want := match(Symbol(name)), r.Match(Symbol(name)); got != want {
+				t.Fatalf("%q: %s is %v, want %v", r, name, got, want)
+			}
+		}
 	}
 }

@@ -91,6 +91,11 @@ func feedMetrics(feed *pricefeed.Feed) []prometheus.Collector {
 		{"ticks_total", "Ticks that were published.", func(s pricefeed.Stats) uint64 { return s.Ticks }},
 		{"prices_total", "Prices in the ticks that were published.", func(s pricefeed.Stats) uint64 { return s.Prices }},
 		{"late_ticks_total", "Ticks that began more than an interval late.", func(s pricefeed.Stats) uint64 { return s.Late }},
+		{"connect_attempts_total", "Attempts to connect to the exchange.", func(s pricefeed.Stats) uint64 { return s.Attempts }},
+		{"connects_total", "Attempts to connect to the exchange that succeeded.", func(s pricefeed.Stats) uint64 { return s.Connects }},
+		{"messages_total", "Messages that came from the exchange.", func(s pricefeed.Stats) uint64 { return s.Messages }},
+		{"bad_messages_total", "Messages from the exchange that made no sense.", func(s pricefeed.Stats) uint64 { return s.Bad }},
+		{"outdated_messages_total", "Messages from the exchange that were older than what had come before.", func(s pricefeed.Stats) uint64 { return s.Outdated }},
 		{"failures_total", "Ticks that could not be published and were tried again.", func(s pricefeed.Stats) uint64 { return s.Failures }},
 	} {
 		list = append(list, prometheus.NewCounterFunc(

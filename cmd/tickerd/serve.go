@@ -59,11 +59,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		return err
 	}
 	defer server.Close()
-	conn, err := server.Connect("tickerd")
+	conns, err := connect(server)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conns.close()
 
 	store, err := auth.Open(ctx, dir.file(databaseFile), log)
 	if err != nil {
@@ -81,19 +81,19 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	feed, err := pricefeed.New(s.PriceFeed, conn, s.Bus.Node, log)
+	feed, err := pricefeed.New(s.PriceFeed, conns.feed, s.Bus.Node, log)
 	if err != nil {
 		return err
 	}
 	workers := handler.New(s.Handler, handler.Parts{
-		Bus:      conn,
+		Bus:      conns.handler,
 		Policies: policies,
 		Verifier: verifier,
 		Symbols:  symbols,
 		Log:      log,
 	})
 	front, err := gateway.New(s.Gateway, s.Server, gateway.Parts{
-		Bus:      conn,
+		Bus:      conns.gateway,
 		Node:     s.Bus.Node,
 		Verifier: verifier,
 		Policies: policies,
@@ -101,7 +101,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		Symbols:  symbols,
 		Page:     web.Handler(),
 		Checks: []gateway.Check{
-			{Name: "bus", Ready: conn.Ready},
+			{Name: "bus", Ready: conns.gateway.Ready},
 			{Name: "store", Ready: store.Ready},
 			{Name: "feed", Ready: func(context.Context) error { return feed.Ready() }},
 		},
@@ -123,8 +123,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	others, lasting := errgroup.WithContext(lasting)
-	others.Go(func() error { return auth.NewService(conn, store, policies, log).Run(lasting) })
-	others.Go(func() error { return verifier.Run(lasting, conn, front.Revoked) })
+	others.Go(func() error { return auth.NewService(conns.auth, store, policies, log).Run(lasting) })
+	others.Go(func() error { return verifier.Run(lasting, conns.auth, front.Revoked) })
 	others.Go(func() error { return workers.Run(lasting) })
 	others.Go(func() error { return admin.Run(lasting) })
 
@@ -142,11 +142,36 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		end()
 		return errors.Join(err, front.Close(), others.Wait())
 	}
-	announce(s, server, front, admin, demo, log)
-	log.Info("ready", "in", time.Since(began).Round(time.Millisecond))
+	if accepting.Err() == nil {
+		announce(s, server, front, admin, demo, log)
+		log.Info("ready", "in", time.Since(began).Round(time.Millisecond))
+	}
 	err = front.Run(accepting)
 	end()
 	return errors.Join(err, others.Wait())
+}
+
+// connections are the parts' own to the bus: none waits behind another's traffic.
+type connections struct{ auth, feed, handler, gateway *bus.Conn }
+
+func connect(server *bus.Server) (c connections, err error) {
+	for name, to := range map[string]**bus.Conn{
+		"auth": &c.auth, "pricefeed": &c.feed, "handler": &c.handler, "gateway": &c.gateway,
+	} {
+		if *to, err = server.Connect(name); err != nil {
+			c.close()
+			return connections{}, err
+		}
+	}
+	return c, nil
+}
+
+func (c connections) close() {
+	for _, conn := range []*bus.Conn{c.auth, c.feed, c.handler, c.gateway} {
+		if conn != nil {
+			conn.Close()
+		}
+	}
 }
 
 // fillIn sets what is not set and has no fixed default: what is made once and

@@ -182,9 +182,9 @@ func TestBadSettings(t *testing.T) {
 			file: "[pricefeed]\n[pricefeed.coinbase]\nurl = \"http://localhost\"\n",
 			want: `config.toml:3: pricefeed.coinbase.url: scheme "http" is not ws or wss`,
 		},
-		"default that no longer fits": {
+		"half of a pair": {
 			file: "[server]\ntls_cert = \"cert.pem\"\n",
-			want: "server.tls_cert: is set, and tls_key is not",
+			want: "config.toml:2: server.tls_cert: is set, and tls_key is not",
 		},
 		"policy that auth refuses": {
 			file: "[auth]\ndemo = true\n\n[[auth.policies]]\nname = \"a\"\neffect = \"maybe\"\n",
