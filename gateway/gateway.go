@@ -65,6 +65,8 @@ type Gateway struct {
 	metrics     *metrics
 	handler     http.Handler
 	trouble     rate.Sometimes // bounds what is logged of bad ticks
+	primed      chan struct{}  // closed by the first tick
+	first       sync.Once
 
 	listener net.Listener
 	subs     []*bus.Subscription
@@ -109,6 +111,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		conns:    map[string]*conn{},
 		greeting: map[net.Conn]struct{}{},
 		empty:    make(chan struct{}),
+		primed:   make(chan struct{}),
 		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
 	}
 	g.metrics = newMetrics(g)
@@ -231,7 +234,11 @@ func (g *Gateway) onTick(m *bus.Msg) {
 		return
 	}
 	g.metrics.ticks.Inc()
+	g.first.Do(func() { close(g.primed) })
 }
+
+// Primed is closed when there is a price to begin with.
+func (g *Gateway) Primed() <-chan struct{} { return g.primed }
 
 func (g *Gateway) onStatus(m *bus.Msg) {
 	if err := g.hub.Status(m.Data); err != nil {

@@ -132,7 +132,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	defer drain()
 	defer context.AfterFunc(lasting, drain)()
 	others.Go(func() error { return feed.Run(lasting) })
-	for _, ready := range []<-chan struct{}{verifier.Ready(), workers.Ready()} {
+	starting := []<-chan struct{}{verifier.Ready(), workers.Ready()}
+	if s.PriceFeed.Source == pricefeed.SourceSimulator {
+		starting = append(starting, front.Primed()) // an exchange may take its time
+	}
+	for _, ready := range starting {
 		select {
 		case <-ready:
 		case <-accepting.Done():
