@@ -654,7 +654,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	children.Wait()
 	for i := range keys {
-		for _, key := range strings.Fields(keys[i].String()) {
+		for key := range strings.FieldsSeq(keys[i].String()) {
 			if who := s.Exchange(t.Context(), Key(key).Hash()); who.UserID != "child" {
 				t.Errorf("%+v", who)
 			}

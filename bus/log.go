@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -33,7 +32,7 @@ const clientMark = " - cid:"
 
 func (l natsLog) Fatalf(format string, v ...any) {
 	select {
-	case l.fatal <- errors.New(fmt.Sprintf(format, v...)):
+	case l.fatal <- fmt.Errorf(format, v...):
 		l.write(l.log.Debug, format, v) // Start tells it, if it still waits
 	default:
 		l.write(l.log.Error, format, v)

@@ -283,7 +283,8 @@ func TestRejoinLosesNothing(t *testing.T) {
 }
 
 // The same where handlers answer: however often they are replaced, every message
-// is answered once, and in order.
+// is answered, and once. (What a handler says that has let go already may come
+// behind what the next one says.)
 func TestHandlersComeAndGo(t *testing.T) {
 	t.Parallel()
 	w := calm(t)
@@ -319,10 +320,13 @@ func TestHandlersComeAndGo(t *testing.T) {
 			}
 		}
 	})
-	for i := range messages {
-		if m := c.next(); m.Type != "pong" || string(m.ID) != fmt.Sprint(i) {
-			t.Fatalf("got %s, want pong %d", m.raw, i)
+	answered := map[string]bool{}
+	for len(answered) < messages {
+		m := c.next()
+		if m.Type != "pong" || answered[string(m.ID)] {
+			t.Fatalf("after %d answers: got %s", len(answered), m.raw)
 		}
+		answered[string(m.ID)] = true
 		<-onTheWay
 	}
 	c.bye()

@@ -56,7 +56,7 @@ func TestFreshness(t *testing.T) {
 		w.Market("B-USD", true)
 		time.Sleep(10*time.Second - 1)
 		w.expect("just before", []string{live, live, down})
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		w.expect("30 s after the price", []string{stale, live, down}, 0)
 		time.Sleep(20 * time.Second)
 		w.expect("30 s after the heartbeat", []string{stale, stale, down}, 1)

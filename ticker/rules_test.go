@@ -91,7 +91,7 @@ func TestRules(t *testing.T) {
 		{"-*", ""},
 	} {
 		rules := Rules{}
-		for _, step := range strings.Fields(c.steps) {
+		for step := range strings.FieldsSeq(c.steps) {
 			patterns := strings.Split(step[1:], ",")
 			if step[0] == '+' {
 				rules = rules.Subscribe(patterns...)
@@ -144,7 +144,7 @@ func FuzzRules(f *testing.F) {
 	universe := symbolsOf("ABC", "XYZ")
 	f.Fuzz(func(t *testing.T, steps string) {
 		rules, model := Rules{}, map[Symbol]bool{}
-		for _, step := range strings.Fields(steps) {
+		for step := range strings.FieldsSeq(steps) {
 			patterns, err := ParsePatterns(strings.Split(step[1:], ","))
 			if err != nil {
 				return

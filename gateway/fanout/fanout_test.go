@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -93,9 +94,7 @@ func (e *exchange) tick(t *testing.T) {
 		return
 	}
 	now := map[string]string{}
-	for s, p := range e.prices {
-		now[s] = p
-	}
+	maps.Copy(now, e.prices)
 	e.truth[e.seq] = now
 	if err := e.hub.Tick(tick.AppendJSON(nil), 1); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -66,8 +67,7 @@ func (l *log) read(off int64) (b []byte, kept bool) {
 	}
 	segments := *l.window.Load()
 	end := head
-	for i := len(segments) - 1; i >= 0; i-- {
-		s := segments[i]
+	for _, s := range slices.Backward(segments) {
 		if s.base <= off {
 			return s.buf[off-s.base : end-s.base], true
 		}
@@ -107,7 +107,7 @@ func (l *log) room(head int64, size int) []byte {
 	// whether it carries one price a minute or two thousand a tick.
 	kept := int(head - l.floor.Load())
 	s := &segment{base: head, buf: make([]byte, max(size, min(max(kept, minSegment), maxSegment)))}
-	longer := append(segments[:len(segments):len(segments)], s)
+	longer := append(slices.Clip(segments), s)
 	l.window.Store(&longer)
 	return s.buf
 }

@@ -426,7 +426,7 @@ func TestUnfinishedFrameCostsWhatArrived(t *testing.T) {
 func TestEndReleasesBuffers(t *testing.T) {
 	for _, last := range [][]byte{client(blob, ""), client(closing, "")} {
 		r := Parser{MaxMessage: maxMessage}
-		r.Feed(cat(client(start, "a"), last), discard)
+		_ = r.Feed(cat(client(start, "a"), last), discard)
 		if r.pending.message != nil {
 			t.Errorf("%q is kept", r.pending.message)
 		}
@@ -438,7 +438,7 @@ func TestWholeFramesAllocateNothing(t *testing.T) {
 	input := cat(raw(text, "\x85", "hello"), raw(ping, "\x81", "a"), raw(text, "\x80", ""))
 	calls := 0
 	if n := testing.AllocsPerRun(100, func() {
-		r.Feed(input, func(ws.OpCode, []byte) error { calls++; return nil })
+		_ = r.Feed(input, func(ws.OpCode, []byte) error { calls++; return nil })
 	}); n != 0 || calls != 101*3 {
 		t.Errorf("%v allocations in %d calls", n, calls)
 	}

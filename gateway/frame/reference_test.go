@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -133,7 +134,7 @@ func (o *outcome) control(op ws.OpCode, payload []byte) (end bool) {
 
 // completeHeader returns b, with its header's missing bytes added.
 func completeHeader(b []byte) []byte {
-	whole := b[:len(b):len(b)]
+	whole := slices.Clip(b)
 	if len(whole) < 2 {
 		whole = append(whole, maskBit)
 	}

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -60,7 +61,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 		b := AppendText(buf, []byte("tick"))
 		b = AppendPing(b, []byte("1"))
 		b = AppendPong(b, []byte("2"))
-		b = AppendClose(b, 1001, "draining")
+		_ = AppendClose(b, 1001, "draining")
 	}); n != 0 {
 		t.Errorf("%v allocations with room enough", n)
 	}
@@ -99,22 +100,26 @@ func FuzzAppend(f *testing.F) {
 		b = AppendClose(b, ws.StatusCode(code), reason)
 		for _, op := range []ws.OpCode{ws.OpText, ws.OpPing, ws.OpPong, ws.OpClose} {
 			src := bytes.NewReader(b)
-			frame, err := ws.ReadFrame(src)
+			header, err := ws.ReadHeader(src)
 			if err == nil {
-				err = ws.CheckHeader(frame.Header, ws.StateClientSide)
+				err = ws.CheckHeader(header, ws.StateClientSide)
+			}
+			got := make([]byte, header.Length)
+			if err == nil {
+				_, err = io.ReadFull(src, got)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if frame.Header.OpCode != op {
-				t.Errorf("opcode %d, want %d", frame.Header.OpCode, op)
+			if header.OpCode != op {
+				t.Errorf("opcode %d, want %d", header.OpCode, op)
 			}
 			if n, ok := Len(b); !ok || n != len(b)-src.Len() {
 				t.Errorf("Len = %d, %v, want %d", n, ok, len(b)-src.Len())
 			}
 			b = b[len(b)-src.Len():]
 
-			got, want := frame.Payload, payload
+			want := payload
 			switch {
 			case op == ws.OpClose:
 				if err := checkClose(got); err != nil {

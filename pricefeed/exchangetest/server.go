@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,9 +117,7 @@ func (s *Server) Close() {
 // ServeHTTP upgrades a connection, or refuses it as told.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused, yes := s.arrive(r.Header); yes {
-		for name, values := range refused.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), refused.header)
 		http.Error(w, http.StatusText(refused.status), refused.status)
 		return
 	}
