@@ -10,7 +10,7 @@ FUZZTIME := 5s
 COMMANDS := gcc chromium node
 PACKAGES := gcc libc6-dev chromium nodejs
 
-.PHONY: build test packages lint fuzz bench clean
+.PHONY: build test packages lint vet-linux vet-darwin vet-windows fuzz bench clean
 
 # A static binary: bin/tickerd.
 build:
@@ -29,13 +29,13 @@ packages:
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PACKAGES); fi
 
 # Everything that is read and not run.
-lint:
+lint: vet-linux vet-darwin vet-windows
 	@echo gofmt -l .; gofmt -l . | (! grep .)
 	go mod tidy -diff
-	go vet ./...
-	GOOS=darwin go build ./... && GOOS=darwin go vet ./...
-	GOOS=windows go build ./... && GOOS=windows go vet ./...
 	go run $(LINTER) run
+
+vet-linux vet-darwin vet-windows: vet-%:
+	GOOS=$* go build ./... && GOOS=$* go vet ./...
 
 # Each fuzz test for FUZZTIME.
 fuzz:

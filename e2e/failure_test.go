@@ -77,7 +77,7 @@ func TestBadSettings(t *testing.T) {
 		"auth.database=postgres://x/y":     "TICKERD_AUTH_DATABASE: ",
 		"auth.database=none":               "TICKERD_AUTH_DATABASE: ",
 		"auth.token_key=short":             "TICKERD_AUTH_TOKEN_KEY: ",
-		"server.tls_cert=/etc/tickerd.crt": "server.tls_cert: is set, and tls_key is not",
+		"server.tls_cert=/etc/tickerd.crt": "TICKERD_SERVER_TLS_CERT: is set, and tls_key is not",
 	} {
 		fails(t, newDataDir(t), []string{setting}, 1, "tickerd: "+why)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +38,9 @@ type life struct {
 	sent []sent   // those whose loss may yet be told
 	lost int      // how many of the last sent came back; while counting
 
-	bytes int // in held and sent
+	bytes  int    // in held and sent
+	passed uint64 // how many messages were ever sent
+	fenced bool   // a fence is under way that confirms some
 }
 
 // patience is how long a join may go unanswered.
@@ -53,15 +56,26 @@ func (l *life) patience() time.Duration {
 func (l *life) forget(now time.Time) (wait time.Duration) {
 	old := 0
 	for old < len(l.sent) && now.Sub(l.sent[old].at) >= lossTimeout {
-		l.bytes -= len(l.sent[old].message)
 		old++
 	}
-	l.sent = slices.Delete(l.sent, 0, old)
+	l.drop(old)
 	if len(l.sent) == 0 {
-		l.sent = nil
 		return 0
 	}
 	return lossTimeout - now.Sub(l.sent[0].at)
+}
+
+// drop forgets the first n messages that were sent.
+func (l *life) drop(n int) {
+	if n <= 0 {
+		return
+	}
+	for _, s := range l.sent[:n] {
+		l.bytes -= len(s.message)
+	}
+	if l.sent = slices.Delete(l.sent, 0, n); len(l.sent) == 0 {
+		l.sent = nil
+	}
 }
 
 type state int
@@ -145,11 +159,44 @@ func (c *conn) forward(message []byte) {
 }
 
 func (c *conn) passLocked(message []byte) {
-	c.life.forget(time.Now())
 	c.life.sent = append(c.life.sent, sent{time.Now(), message})
+	c.life.passed++
 	if err := c.gw.bus.Ask(bus.MessageOf(c.id), c.address(), message); err != nil {
 		c.gw.log.Error("forward message", "conn_id", c.id, "err", err)
 	}
+	if c.life.bytes > maxUnderWay/2 && !c.life.fenced {
+		c.life.fenced = true
+		c.fence(strconv.FormatUint(c.life.passed, 10))
+	}
+}
+
+// fenceLost is the fence behind messages of which some were lost. Another fence
+// is the number of messages that had been sent before it.
+const fenceLost = "lost"
+
+// fence sends a message to the connection's own address: it comes behind every
+// loss of what was sent before it.
+func (c *conn) fence(what string) {
+	m := &bus.Msg{Subject: c.address(), Header: map[string][]string{bus.HeaderFence: {what}}}
+	if err := c.gw.bus.PublishMsg(m); err != nil {
+		c.gw.log.Error("publish fence", "conn_id", c.id, "err", err)
+	}
+}
+
+// fencedLocked learns that a fence has come.
+func (c *conn) fencedLocked(what string) {
+	if what == fenceLost {
+		c.countedLocked()
+		return
+	}
+	c.life.fenced = false
+	before, err := strconv.ParseUint(what, 10, 64)
+	if err != nil || c.life.state != claimed {
+		return
+	}
+	since := int(c.life.passed - before)
+	c.life.drop(len(c.life.sent) - since)
+	c.room.Broadcast()
 }
 
 // receive takes what comes to the connection's address.
@@ -160,8 +207,8 @@ func (c *conn) receive(m *bus.Msg) {
 		c.unheldLocked(subject)
 		return
 	}
-	if m.Header.Get(bus.HeaderFence) != "" {
-		c.countedLocked()
+	if what := m.Header.Get(bus.HeaderFence); what != "" {
+		c.fencedLocked(what)
 		return
 	}
 	var a bus.Answer
@@ -183,10 +230,7 @@ func (c *conn) unheldLocked(subject string) {
 	case bus.IsMessage(subject) && c.life.state == claimed:
 		c.gw.log.Info("handler is gone, joining anew", "conn_id", c.id)
 		c.life.state, c.life.lost = counting, 1
-		fence := &bus.Msg{Subject: c.address(), Header: map[string][]string{bus.HeaderFence: {c.id}}}
-		if err := c.gw.bus.PublishMsg(fence); err != nil {
-			c.gw.log.Error("publish fence", "conn_id", c.id, "err", err)
-		}
+		c.fence(fenceLost)
 	case bus.IsMessage(subject) && c.life.state == counting:
 		c.life.lost++
 	}
@@ -198,11 +242,9 @@ func (c *conn) countedLocked() {
 		return
 	}
 	delivered := len(c.life.sent) - min(c.life.lost, len(c.life.sent))
-	for _, s := range c.life.sent[:delivered] {
-		c.life.bytes -= len(s.message)
-	}
-	again := make([][]byte, 0, c.life.lost+len(c.life.held))
-	for _, s := range c.life.sent[delivered:] {
+	c.life.drop(delivered)
+	again := make([][]byte, 0, len(c.life.sent)+len(c.life.held))
+	for _, s := range c.life.sent {
 		again = append(again, s.message)
 	}
 	c.life.held = append(again, c.life.held...)

@@ -374,6 +374,25 @@ func TestRateLimited(t *testing.T) {
 	})
 }
 
+// What may be sent is handled at once, also where it is all that may be sent.
+func TestBurstOfLargeMessages(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.begin(upgrade(w.demo()))
+		began := time.Now()
+		large := fmt.Sprintf(`{"type":"ping","x":%q}`, strings.Repeat("x", 32_000))
+		var sender sync.WaitGroup
+		sender.Go(func() { c.send(strings.Repeat(text(large), 40)) })
+		for range 40 {
+			if m := c.next(); m.Type != "pong" {
+				w.Errorf("got %s", m.raw)
+			}
+		}
+		wantAfter(w, began, 0)
+		sender.Wait()
+		c.bye()
+	})
+}
+
 // A request's head must have come in 10 s, however it comes, on a fresh
 // connection and behind another request.
 func TestSlowHead(t *testing.T) {

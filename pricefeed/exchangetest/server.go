@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"bufio"
 	"crypto/x509"
 	"io"
 	"log"
@@ -127,15 +128,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &Conn{tb: s.tb, conn: conn, received: make(chan Frame, 4096), gone: make(chan struct{})}
-	s.mu.Lock()
-	s.conns = append(s.conns, c)
-	late := s.closed
-	s.mu.Unlock()
-	s.readers.Go(func() { c.receive(rw) })
-	if late {
-		c.Drop()
+	if !s.add(c, rw) {
+		conn.Close()
+		return
 	}
 	s.accepted <- c
+}
+
+// add lets a connection live, until Close; it reports false behind that.
+func (s *Server) add(c *Conn, rw *bufio.ReadWriter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns = append(s.conns, c)
+	s.readers.Go(func() { c.receive(rw) })
+	return true
 }
 
 // arrive notes a handshake, and tells whether it is to be refused.
