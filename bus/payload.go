@@ -5,6 +5,7 @@ import "encoding/json"
 // Join announces a connection: conn.<id>.join.
 type Join struct {
 	ConnID     string   `json:"conn_id"`
+	Number     int      `json:"number"`  // of this join among the connection's, from 1
 	UserID     string   `json:"user_id"` // the actor: "user:demo"
 	Role       string   `json:"role"`
 	Policies   []string `json:"policies"`
@@ -42,6 +43,9 @@ type Answer struct {
 	Unsubscribe []string `json:"unsubscribe,omitempty"`
 	// IntervalMS replaces the interval.
 	IntervalMS *int64 `json:"interval_ms,omitempty"`
+	// Join is the number of the join by which the sender holds the connection, so
+	// that a late answer to an earlier one claims nothing; 0: any.
+	Join int `json:"join,omitempty"`
 	// Renewal replaces the token that the connection stands on by a newer one.
 	Renewal *Renewal `json:"renewal,omitempty"`
 	Close   *Close   `json:"close,omitempty"`

@@ -30,6 +30,7 @@ import (
 type life struct {
 	state  state
 	joined time.Time // when it was announced last
+	number int       // how many times it was
 
 	refused bool      // nobody took the join; it is sent again
 	retryAt time.Time // then
@@ -113,8 +114,10 @@ func (c *conn) join() {
 // joinLocked announces the connection.
 func (c *conn) joinLocked() {
 	c.life.refused = false
+	c.life.number++
 	join := bus.Join{
 		ConnID:     c.id,
+		Number:     c.life.number,
 		UserID:     c.actor,
 		Role:       c.token.Role,
 		Policies:   c.token.Policies,
@@ -278,8 +281,9 @@ func (c *conn) answerLocked(a bus.Answer) error {
 	if err != nil {
 		return fmt.Errorf("unsubscribe: %w", err)
 	}
-	first := c.life.state == joining && !c.welcomed
-	if c.life.state == joining {
+	claims := c.life.state == joining && (a.Join == 0 || a.Join == c.life.number)
+	first := claims && !c.welcomed
+	if claims {
 		c.claimLocked()
 	}
 	if text != nil {

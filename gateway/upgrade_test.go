@@ -727,12 +727,13 @@ func TestConnectionsPerAddress(t *testing.T) {
 	})
 	r := upgrade(w.demo())
 	w.bothWays(t, func(t *testing.T, w *world, by way) {
-		one := "X-Forwarded-For: 192.0.2." + map[way]string{first: "1", second: "2"}[by]
+		net := map[way]string{first: "192.0.2.", second: "198.51.100."}[by]
+		one := "X-Forwarded-For: " + net + "1"
 		c := w.dialBy(by).upgraded(r.and(one))
 		c.welcome()
 		wantReply(t, w.ask(by, r.and(one)), http.StatusTooManyRequests, tooManyConnections)
-		wantReply(t, w.ask(by, r.and("X-Forwarded-For: 198.51.100.1", one)), http.StatusTooManyRequests, tooManyConnections)
-		if got := w.ask(by, r.and("X-Forwarded-For: 198.51.100.2")); got.status != http.StatusSwitchingProtocols {
+		wantReply(t, w.ask(by, r.and("X-Forwarded-For: "+net+"9", one)), http.StatusTooManyRequests, tooManyConnections)
+		if got := w.ask(by, r.and("X-Forwarded-For: "+net+"2")); got.status != http.StatusSwitchingProtocols {
 			t.Errorf("another address: %d %s", got.status, got.body)
 		}
 		c.bye()

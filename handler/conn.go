@@ -19,7 +19,14 @@ type conn struct {
 	rules    ticker.Rules
 	interval int64 // milliseconds
 	expires  int64 // unix seconds
+	join     int   // the number of the join by which it is held
 	broken   bool  // one of its messages made us panic: it is being closed
+}
+
+// says is a with the word by which join c is held.
+func (c *conn) says(a answer) answer {
+	a.Join = c.join
+	return a
 }
 
 // decide answers one message of the client.

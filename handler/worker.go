@@ -113,7 +113,7 @@ func (w *worker) join(m *bus.Msg) {
 		w.send(m.Reply, closing(closeForbidden, "policy does not allow it"))
 		return
 	}
-	c := &conn{user: j.UserID, scope: scope, interval: j.IntervalMS, expires: j.ExpiresAt}
+	c := &conn{user: j.UserID, scope: scope, interval: j.IntervalMS, expires: j.ExpiresAt, join: j.Number}
 	if c.sub, err = w.bus.SubscribeChan(bus.AllOf(j.ConnID), w.inbox.ch); err != nil {
 		w.log.Error("connection not taken", "conn_id", j.ConnID, "err", err)
 		return
@@ -122,7 +122,7 @@ func (w *worker) join(m *bus.Msg) {
 	w.metrics.connections.Inc()
 	if j.Rejoin {
 		c.rules = j.Symbols
-		w.send(m.Reply, answer{})
+		w.send(m.Reply, c.says(answer{}))
 		return
 	}
 	w.welcome(m.Reply, c, j)
@@ -136,10 +136,10 @@ func (w *worker) welcome(address string, c *conn, j bus.Join) {
 	}
 	wish, bad := parsePatterns(j.Symbols)
 	c.rules = ticker.Rules{}.Subscribe(wish...)
-	w.send(address, answer{
+	w.send(address, c.says(answer{
 		Payload: welcome{typeWelcome, c.user, j.ConnID, c.rules, c.interval, remaining(c.expires, w.Clock()), j.Resumed},
 		Answer:  bus.Answer{Subscribe: c.rules, IntervalMS: &c.interval},
-	})
+	}))
 	if bad != nil {
 		w.send(address, w.refuse(bad, nil))
 	}
@@ -181,7 +181,7 @@ func (w *worker) message(m *bus.Msg, c *conn) {
 		return
 	}
 	w.metrics.messages.Inc()
-	w.send(m.Reply, c.decide(w.Handler, m.Data))
+	w.send(m.Reply, c.says(c.decide(w.Handler, m.Data)))
 }
 
 // yield lets go of a connection whose join was given to someone anew, be it to
