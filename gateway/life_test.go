@@ -44,7 +44,7 @@ func TestJoin(t *testing.T) {
 			}
 			client := w.dialBy(by).upgraded(r)
 			held := hand.take()
-			want := fmt.Sprintf(`{"conn_id":%q,"user_id":"user:ann","role":"user","policies":["user_policy"],"allowed":["BTC-*"],`+
+			want := fmt.Sprintf(`{"conn_id":%q,"number":1,"user_id":"user:ann","role":"user","policies":["user_policy"],"allowed":["BTC-*"],`+
 				`"remote_addr":"127.0.0.1","node":%q,"auth_time":%d,"expires_at":%d,%s}`,
 				held.join.ConnID, bustest.Node, token.IssuedAt.Unix(), token.ExpiresAt.Unix(), c.want)
 			if held.raw != want {
