@@ -16,10 +16,11 @@ PACKAGES := gcc libc6-dev chromium nodejs
 build:
 	go build -ldflags='-s -w' -o bin/tickerd ./cmd/tickerd
 
-# Every test, with the race detector. Without a C compiler: make test RACE=
+# Every test, with the race detector, and anew: what tests the binary depends on more than Go sees. Without a C compiler:
+# make test RACE=
 RACE := -race
 test: packages
-	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) ./...
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 ./...
 
 # Installs what the tests need, where root may do so with apt-get.
 packages:
@@ -42,8 +43,10 @@ fuzz:
 	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
 		echo "$$dir $$name"; go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir" || exit; done
 
+# What the code costs, and the figures of the README.
 bench:
-	go test -run='^$$' -bench=. -benchmem ./...
+	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /e2e$$)
+	go test -run='^$$' -bench=. -benchtime=1x ./e2e
 
 clean:
 	rm -rf bin
