@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -426,17 +425,6 @@ func TestTicksThatAreDropped(t *testing.T) {
 	if m := w.connect(upgrade(w.demo())).snapshot(); m.Seq != 23 || m.prices() != "BTC-USD=23.6" {
 		t.Errorf("got %s", m.raw)
 	}
-}
-
-// small makes a socket's buffers as small as they can be.
-func small(_, _ string, raw syscall.RawConn) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = errors.Join(
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1),
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 1))
-	})
-	return errors.Join(err, failed)
 }
 
 // narrow is a world whose sockets hold little.
