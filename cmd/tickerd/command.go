@@ -39,10 +39,10 @@ type commands struct {
 	} `cmd:"" help:"Make, list and revoke API keys."`
 	Token    tokenCommand   `cmd:"" help:"Exchange an API key for a token and print it."`
 	Watch    watchCommand   `cmd:"" help:"Show live prices until interrupted."`
+	Bench    benchCommand   `cmd:"" help:"Measure how a server serves very many clients."`
 	Settings configCommand  `cmd:"" name:"config" help:"Print the settings in effect."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
 
-	Bench  laterCommand `cmd:"" hidden:"" passthrough:""`
 	Record laterCommand `cmd:"" hidden:"" passthrough:""`
 }
 
@@ -84,7 +84,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return statusDone
-	case errors.Is(err, auth.ErrKeyRefused): // flags that no parser knows to be wrong
+	case errors.Is(err, auth.ErrKeyRefused), errors.Is(err, errNoKey): // flags that no parser knows to be wrong
 		return p.misuse(command, err)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return p.fail(errInterrupted)
