@@ -36,16 +36,18 @@ var libraries = map[string][]string{
 	"github.com/nats-io": {"bus"},
 	"golang.org/x":       {"cmd/tickerd", "auth", "bus", "gateway", "handler", "pricefeed"},
 
-	"gorm.io":                    {"auth"},
-	"github.com/glebarez":        {"auth"},
-	"github.com/go-gormigrate":   {"auth"},
-	"github.com/golang-jwt/jwt":  {"auth"},
-	"github.com/gofrs/flock":     {"cmd/tickerd"},
-	"github.com/alecthomas/kong": {"cmd/tickerd"},
-	"github.com/pelletier":       {"cmd/tickerd"},
-	"github.com/rs/cors":         {"gateway"},
-	"github.com/gobwas/ws":       {"cmd/tickerd", "gateway", "pricefeed"},
-	"github.com/prometheus":      {"cmd/tickerd", "gateway", "handler"},
+	"gorm.io":                       {"auth"},
+	"github.com/glebarez":           {"auth"},
+	"github.com/go-gormigrate":      {"auth"},
+	"github.com/golang-jwt/jwt":     {"auth"},
+	"github.com/gofrs/flock":        {"cmd/tickerd"},
+	"github.com/alecthomas/kong":    {"cmd/tickerd"},
+	"github.com/HdrHistogram":       {"cmd/tickerd"},
+	"github.com/pelletier":          {"cmd/tickerd"},
+	"github.com/rs/cors":            {"gateway"},
+	"github.com/gobwas/ws":          {"cmd/tickerd", "gateway", "pricefeed"},
+	"github.com/klauspost/compress": {"gateway"},
+	"github.com/prometheus":         {"cmd/tickerd", "gateway", "handler"},
 }
 
 // testLibraries are those of the tests, which may import the others too: they look
@@ -53,6 +55,7 @@ var libraries = map[string][]string{
 var testLibraries = []string{
 	"github.com/chromedp",
 	"github.com/getkin/kin-openapi",
+	"github.com/gobwas/httphead",
 	"github.com/santhosh-tekuri/jsonschema",
 	"go.uber.org/goleak",
 	"go.yaml.in/yaml",

@@ -7,9 +7,9 @@
 // once, and kept only as its SHA-256 in a [Store]. A gateway that is given a key
 // sends that hash to auth.exchange, where the [Service] of a node with a database
 // answers with the user behind it. The gateway's [Verifier] signs a [Token], and
-// any node checks it from memory: by its signature, its times, and [Revoked]. A
-// token never outlives its key. [Policies] make a [Scope] of it: what this one
-// token may do.
+// any node checks it from memory: by its signature, its times, and what was
+// revoked. A token never outlives its key. [Policies] make a [Scope] of it: what
+// this one token may do.
 //
 //	key ─SHA-256─► auth.exchange ─► Store ─► bus.ExchangeResult ─► Verifier.Sign ─► token
 //	token ─► Verifier.Verify ─► Token ─► Policies.Scope ─► Scope.Allows, Scope.Sees

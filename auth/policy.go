@@ -57,11 +57,12 @@ func matchAny(patterns []string, name string) bool {
 	return false
 }
 
-// Policies are all policies of a node; immutable, and so safe for concurrent
-// use.
+// Policies are all policies of a node. They never change, and are safe for
+// concurrent use.
 type Policies struct {
-	list  []Policy
-	roles map[string]*Scope // what a role may do with all its policies and no limit
+	list   []Policy
+	roles  map[string]*Scope // what a role may do with all its policies and no limit
+	scopes sharing[Scope]    // of the other tokens
 }
 
 // NewPolicies takes a list that Config.Validate found good.
@@ -94,7 +95,7 @@ func (p *Policies) Of(role string) []string {
 // are the patterns that the token's key is limited to, in upper case; none: no
 // limit.
 //
-// Tokens with all the policies of their role and no limit share one Scope.
+// Tokens with the same policies and limits share one Scope.
 func (p *Policies) Scope(role string, policies, allowed []string) *Scope {
 	whole := p.roles[role]
 	if len(policies) == 0 && whole != nil {
@@ -103,7 +104,9 @@ func (p *Policies) Scope(role string, policies, allowed []string) *Scope {
 	if whole != nil && len(allowed) == 0 && slices.Equal(policies, whole.names) {
 		return whole
 	}
-	return p.scope(policies, allowed)
+	var room [256]byte
+	key := appendListKey(appendListKey(room[:0], policies), allowed)
+	return p.scopes.get(key, func() *Scope { return p.scope(policies, allowed) })
 }
 
 func (p *Policies) scope(names, allowed []string) *Scope {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"runtime"
 	"testing"
 
 	"tickerd/ticker"
@@ -99,6 +100,26 @@ func TestWholeRolesShareAScope(t *testing.T) {
 	if a, b := p.Scope("user", nil, nil), p.Scope("user", nil, []string{"BTC-*"}); a == b {
 		t.Error("a limited key has the scope of an unlimited one")
 	}
+}
+
+func TestEqualTokensShareAScope(t *testing.T) {
+	p := testPolicies()
+	one := p.Scope("user", []string{"all"}, []string{"BTC-*"})
+	for _, other := range []struct{ policies, allowed []string }{
+		{[]string{"all"}, []string{"BTC-*", "ETH-*"}},
+		{[]string{"all"}, nil},
+		{[]string{"all", "BTC-*"}, nil},
+		{[]string{"all", "no_api"}, []string{"BTC-*"}},
+		{nil, []string{"BTC-*"}},
+	} {
+		if p.Scope("user", other.policies, other.allowed) == one {
+			t.Errorf("policies %q, allowed %q: the scope of another token", other.policies, other.allowed)
+		}
+	}
+	if p.Scope("admin", []string{"all"}, []string{"BTC-*"}) != one {
+		t.Error("tokens with the same policies and limits have two scopes")
+	}
+	runtime.KeepAlive(one)
 }
 
 func TestSeesDoesNotAllocate(t *testing.T) {

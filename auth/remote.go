@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"tickerd/bus"
@@ -19,8 +20,13 @@ type createRequest struct {
 	ExpiresIn int64    `json:"expires_in,omitempty"` // seconds; 0: never
 }
 
-func (r createRequest) newKey() NewKey {
-	return NewKey{User: r.UserID, Role: r.Role, Symbols: r.Symbols, Expires: time.Duration(r.ExpiresIn) * time.Second}
+// newKey is what is asked for, or ErrKeyRefused.
+func (r createRequest) newKey() (NewKey, error) {
+	const longest = int64(math.MaxInt64 / time.Second)
+	if r.ExpiresIn < 0 || r.ExpiresIn > longest {
+		return NewKey{}, fmt.Errorf("%w: expires_in %d: must be from 0 (never) to %d", ErrKeyRefused, r.ExpiresIn, longest)
+	}
+	return NewKey{User: r.UserID, Role: r.Role, Symbols: r.Symbols, Expires: time.Duration(r.ExpiresIn) * time.Second}, nil
 }
 
 // listRequest is the payload of auth.keys.list.

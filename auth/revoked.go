@@ -16,9 +16,9 @@ const remembered = MaxTokenTTL + time.Hour
 // sweepEvery is how often what need not be remembered is forgotten.
 const sweepEvery = time.Hour
 
-// Revoked is what a node knows to be revoked. Its memory is bounded by what is
+// A revoked is what a node knows to be revoked. Its memory is bounded by what is
 // revoked within thirty days. It is safe for concurrent use.
-type Revoked struct {
+type revoked struct {
 	clock func() time.Time
 
 	mu      sync.RWMutex
@@ -28,9 +28,9 @@ type Revoked struct {
 	sweepAt int64
 }
 
-// NewRevoked knows of nothing yet.
-func NewRevoked() *Revoked {
-	return &Revoked{
+// newRevoked knows of nothing yet.
+func newRevoked() *revoked {
+	return &revoked{
 		clock:  time.Now,
 		tokens: make(map[string]int64),
 		keys:   make(map[string]int64),
@@ -38,9 +38,9 @@ func NewRevoked() *Revoked {
 	}
 }
 
-// Add takes in one revocation and reports whether it was news. What is malformed
+// add takes in one revocation and reports whether it was news. What is malformed
 // is not taken in.
-func (r *Revoked) Add(rev bus.Revocation) (news bool) {
+func (r *revoked) add(rev bus.Revocation) (news bool) {
 	kind, id, err := subjectOf(rev)
 	if err != nil {
 		return false
@@ -68,9 +68,9 @@ func (r *Revoked) Add(rev bus.Revocation) (news bool) {
 	return true
 }
 
-// Has reports whether t was revoked: itself, its key, or its user's tokens at or
+// has reports whether t was revoked: itself, its key, or its user's tokens at or
 // after the second in which it was made.
-func (r *Revoked) Has(t Token) bool {
+func (r *revoked) has(t Token) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if _, there := r.tokens[t.ID]; there {
@@ -84,7 +84,7 @@ func (r *Revoked) Has(t Token) bool {
 }
 
 // user is when the tokens of a user were last revoked, zero for never.
-func (r *Revoked) user(id string) time.Time {
+func (r *revoked) user(id string) time.Time {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if at, there := r.users[id]; there {
@@ -94,7 +94,7 @@ func (r *Revoked) user(id string) time.Time {
 }
 
 // sweep forgets; the caller holds mu.
-func (r *Revoked) sweep(now int64) {
+func (r *revoked) sweep(now int64) {
 	if now < r.sweepAt {
 		return
 	}

@@ -40,21 +40,21 @@ func TestRevoked(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := NewRevoked()
+			r := newRevoked()
 			r.clock = at(now0)
-			if r.Has(tt.token) {
+			if r.has(tt.token) {
 				t.Error("revoked before")
 			}
-			r.Add(tt.rev)
-			if got := r.Has(tt.token); got != tt.want {
-				t.Errorf("Has is %v", got)
+			r.add(tt.rev)
+			if got := r.has(tt.token); got != tt.want {
+				t.Errorf("has is %v", got)
 			}
 		})
 	}
 }
 
 func TestRevokedNews(t *testing.T) {
-	r := NewRevoked()
+	r := newRevoked()
 	r.clock = at(now0)
 	for i, step := range []struct {
 		rev  bus.Revocation
@@ -71,41 +71,41 @@ func TestRevokedNews(t *testing.T) {
 		{bus.Revocation{UserID: "old", At: now0 - int64(remembered/time.Second)}, false},
 		{bus.Revocation{}, false},
 	} {
-		if got := r.Add(step.rev); got != step.news {
+		if got := r.add(step.rev); got != step.news {
 			t.Errorf("%d: %+v: news is %v", i, step.rev, got)
 		}
 	}
 }
 
 func TestRevokedForgets(t *testing.T) {
-	r := NewRevoked()
+	r := newRevoked()
 	now := time.Unix(now0, 0)
 	r.clock = func() time.Time { return now }
 	old := Token{ID: "t", KeyID: "k", UserID: "ann", IssuedAt: now}
 	for _, rev := range []bus.Revocation{{TokenID: "t"}, {KeyID: "k"}, {UserID: "ann"}} {
-		r.Add(rev)
+		r.add(rev)
 	}
 	now = now.Add(MaxTokenTTL)
-	r.Add(bus.Revocation{TokenID: "later"})
-	if !r.Has(old) || len(r.tokens) != 2 {
+	r.add(bus.Revocation{TokenID: "later"})
+	if !r.has(old) || len(r.tokens) != 2 {
 		t.Error("forgotten while a token may live")
 	}
 	now = now.Add(2 * sweepEvery)
-	r.Add(bus.Revocation{TokenID: "last"})
-	if r.Has(old) || len(r.tokens) != 2 || len(r.keys) != 0 || len(r.users) != 0 {
+	r.add(bus.Revocation{TokenID: "last"})
+	if r.has(old) || len(r.tokens) != 2 || len(r.keys) != 0 || len(r.users) != 0 {
 		t.Errorf("remembered: %v %v %v", r.tokens, r.keys, r.users)
 	}
 }
 
 func TestRevokedConcurrently(t *testing.T) {
-	r := NewRevoked()
+	r := newRevoked()
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
 			for j := range 1000 {
 				id := fmt.Sprint(i, j)
-				r.Add(bus.Revocation{TokenID: id})
-				if !r.Has(Token{ID: id}) {
+				r.add(bus.Revocation{TokenID: id})
+				if !r.has(Token{ID: id}) {
 					t.Error("not revoked")
 				}
 			}
@@ -115,16 +115,16 @@ func TestRevokedConcurrently(t *testing.T) {
 }
 
 func BenchmarkHas(b *testing.B) {
-	r := NewRevoked()
+	r := newRevoked()
 	for i := range 10_000 {
-		r.Add(bus.Revocation{TokenID: fmt.Sprint(i)})
-		r.Add(bus.Revocation{UserID: fmt.Sprint(i)})
+		r.add(bus.Revocation{TokenID: fmt.Sprint(i)})
+		r.add(bus.Revocation{UserID: fmt.Sprint(i)})
 	}
 	t := Token{ID: "tGO1HAJNTP91kQVPXADrd8", KeyID: "abcdefghijkl", UserID: "demo", IssuedAt: time.Now()}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r.Has(t)
+			r.has(t)
 		}
 	})
 }

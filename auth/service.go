@@ -188,7 +188,11 @@ func (s *Service) create(ctx context.Context, data []byte) keysAnswer {
 	if !strings.HasPrefix(ask.Prefix, keyPrefix) || len(ask.Prefix) != prefixShown {
 		return failure(fmt.Errorf("%w: prefix: not the first %d characters of a key", errRequest, prefixShown))
 	}
-	info, err := s.store.add(ctx, ask.KeyHash, ask.Prefix, ask.newKey())
+	key, err := ask.newKey()
+	if err != nil {
+		return failure(err)
+	}
+	info, err := s.store.add(ctx, ask.KeyHash, ask.Prefix, key)
 	if err != nil {
 		return s.failed(err)
 	}

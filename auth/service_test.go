@@ -62,7 +62,11 @@ func (n *node) serve(s *Store) {
 func (n *node) verify(v *Verifier) {
 	conn := bustest.Connect(n.T, n.bus, "gateway")
 	run(n.T, func(ctx context.Context) error {
-		return v.Run(ctx, conn, func(rev bus.Revocation) { n.acted <- rev })
+		return v.Run(ctx, conn, func(revs []bus.Revocation) {
+			for _, rev := range revs {
+				n.acted <- rev
+			}
+		})
 	})
 	<-v.Ready()
 }
@@ -234,8 +238,9 @@ func TestRubbish(t *testing.T) {
 		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + strings.ToUpper(hash) + `","prefix":"tk_AAAAA"}`, `key_hash`},
 		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAAAAAAAAAAAAAAAAAAAAAAAA"}`, `prefix`},
 		{bus.KeyCreate, `{"user_id":"a b","key_hash":"` + hash + `","prefix":"tk_AAAAA"}`, `key refused: user \"a b\"`},
-		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAA","expires_in":-1}`, `expires`},
-		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAA","expires_in":9223372036854775807}`, `expires`},
+		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAA","expires_in":-1}`, `"error":"refused","message":"key refused: expires`},
+		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAA","expires_in":9223372036854775807}`, `"error":"refused","message":"key refused: expires`},
+		{bus.KeyCreate, `{"user_id":"ann","key_hash":"` + hash + `","prefix":"tk_AAAAA","expires_in":36028797018964028}`, `"error":"refused","message":"key refused: expires`},
 		{bus.KeyList, `x`, `"error":"refused"`},
 		{bus.KeyList, ``, `{}`},
 		{bus.KeyRevoke, ``, `"error":"refused"`},
@@ -320,7 +325,7 @@ func TestRevokedByHand(t *testing.T) {
 		n.waitStored(rev)
 		later := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
 		conn := bustest.Connect(t, n.bus, "later")
-		run(t, func(ctx context.Context) error { return later.Run(ctx, conn, func(bus.Revocation) {}) })
+		run(t, func(ctx context.Context) error { return later.Run(ctx, conn, func([]bus.Revocation) {}) })
 		<-later.Ready()
 		if _, err := later.Verify(raw); err != ErrTokenRevoked {
 			t.Errorf("%s, on a later node: %v", what, err)
@@ -376,19 +381,21 @@ func TestNotReadyBeforeRevocationsAreKnown(t *testing.T) {
 		t.Error(err)
 	}
 	conn := bustest.Connect(t, b, "gateway")
-	acted := make(chan bus.Revocation, 1)
+	acted := make(chan []bus.Revocation, 1)
 	run(t, func(ctx context.Context) error {
-		return v.Run(ctx, conn, func(rev bus.Revocation) { acted <- rev })
+		return v.Run(ctx, conn, func(revs []bus.Revocation) { acted <- revs })
 	})
 	// A node whose store is broken does not make it ready, nor does rubbish.
 	broken := make(chan struct{}, 10)
 	answers := []any{failure(ErrUnavailable), "rubbish", []bus.Revocation{{TokenID: token.ID, At: time.Now().Unix()}, {}}}
 	server := bustest.Connect(t, b, "auth")
 	var asked int
-	if _, err := server.Serve(bus.Revocations, queue, func([]byte) any {
+	if _, err := server.Subscribe(bus.Revocations, func(m *bus.Msg) {
 		broken <- struct{}{}
 		asked++
-		return answers[min(asked, len(answers))-1]
+		if err := server.PublishJSON(m.Reply, answers[min(asked, len(answers))-1]); err != nil {
+			t.Error(err)
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -402,8 +409,30 @@ func TestNotReadyBeforeRevocationsAreKnown(t *testing.T) {
 	if _, err := v.Verify(raw); err != ErrTokenRevoked {
 		t.Error(err)
 	}
-	if rev := <-acted; rev.TokenID != token.ID {
-		t.Errorf("acted on %+v", rev)
+	if revs := <-acted; len(revs) != 1 || revs[0].TokenID != token.ID {
+		t.Errorf("acted on %+v", revs)
+	}
+}
+
+// What comes while something is acted on is acted on at once, and not one by one.
+func TestVerifierActsOnManyAtOnce(t *testing.T) {
+	n := newNode(t)
+	v := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
+	acted := make(chan []bus.Revocation)
+	run(t, func(ctx context.Context) error {
+		return v.Run(ctx, n.conn, func(revs []bus.Revocation) { acted <- revs })
+	})
+	const many = 1000
+	for i := range many {
+		v.hear(bus.Revocation{TokenID: fmt.Sprint(i)})
+	}
+	first := <-acted // it may be only what came before the others
+	got := len(first)
+	if got < many {
+		got += len(<-acted)
+	}
+	if got != many {
+		t.Errorf("acted on %d of %d, in two goes", got, many)
 	}
 }
 
@@ -419,7 +448,7 @@ func TestVerifierReadsAllPages(t *testing.T) {
 	run(t, NewService(bustest.Connect(t, b, "auth"), s, NewPolicies(nil), discard).Run)
 	v := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
 	conn := bustest.Connect(t, b, "gateway")
-	run(t, func(ctx context.Context) error { return v.Run(ctx, conn, func(bus.Revocation) {}) })
+	run(t, func(ctx context.Context) error { return v.Run(ctx, conn, func([]bus.Revocation) {}) })
 	<-v.Ready()
 	for _, row := range rows {
 		if !v.Revoked(Token{ID: row.ID}) {
@@ -431,7 +460,7 @@ func TestVerifierReadsAllPages(t *testing.T) {
 // TestKeyRevokedBetweenExchangeAndSignature has the news overtake the signature.
 func TestKeyRevokedBetweenExchangeAndSignature(t *testing.T) {
 	v := NewVerifier(testSigner(), discard)
-	v.revoked.Add(bus.Revocation{KeyID: "k1"})
+	v.revoked.add(bus.Revocation{KeyID: "k1"})
 	if raw, _, err := v.Sign(demo()); err != ErrKeyInvalid || raw != "" {
 		t.Error(err)
 	}

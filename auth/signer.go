@@ -26,6 +26,7 @@ type Signer struct {
 	kid    string
 	ttl    time.Duration
 	parser *jwt.Parser
+	grants sharing[grant] // of the tokens that were verified
 }
 
 // NewSigner uses key, of at least MinTokenKey bytes, for tokens that live for ttl.
@@ -92,7 +93,11 @@ func (s *Signer) Verify(raw string) (Token, error) {
 	_, err := s.parser.ParseWithClaims(raw, &c, s.keyFor)
 	switch {
 	case err == nil:
-		return c.token(s.Clock())
+		t, err := c.token(s.Clock())
+		if err != nil {
+			return Token{}, err
+		}
+		return t.shared(&s.grants), nil
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Token{}, ErrTokenMalformed
 	case errors.Is(err, ErrTokenForeign):

@@ -25,11 +25,8 @@ const (
 	usedEvery = time.Minute
 )
 
-// The demo key's owner.
-const (
-	DemoUser = "demo"
-	DemoRole = RoleUser
-)
+// DemoUser is the demo key's owner, in the role RoleUser.
+const DemoUser = "demo"
 
 // Store keeps the keys, by their hashes, and what was revoked, in a file that
 // several processes may have open. It is safe for concurrent use.
@@ -300,8 +297,8 @@ func (s *Store) WriteUsed(ctx context.Context) error {
 // so, which the result tells. Unless it is called, demo keys are refused, and
 // their tokens count as revoked.
 func (s *Store) EnsureDemo(ctx context.Context, key Key) (Info, error) {
-	if _, err := ParseKey(string(key)); err != nil {
-		return Info{}, fmt.Errorf("demo key: %w", err)
+	if !key.wellFormed() {
+		return Info{}, fmt.Errorf("demo key: %w", ErrKeyMalformed)
 	}
 	var row keyRow
 	err := s.write(ctx, func(tx *gorm.DB) error {
@@ -310,7 +307,7 @@ func (s *Store) EnsureDemo(ctx context.Context, key Key) (Info, error) {
 		}
 		err := tx.Where("hash = ?", key.Hash()).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
-			row = s.row(key.Hash(), key.Prefix(), NewKey{User: DemoUser, Role: DemoRole})
+			row = s.row(key.Hash(), key.Prefix(), NewKey{User: DemoUser, Role: RoleUser})
 			row.Demo = true
 			err = tx.Create(&row).Error
 		}

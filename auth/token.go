@@ -28,10 +28,36 @@ type Token struct {
 	Allowed   []string  // the patterns that its key is limited to; none: no limit
 	IssuedAt  time.Time // zero when it does not say
 	ExpiresAt time.Time
+
+	grant *grant // nil in a token that was not verified
+}
+
+// A grant is what the tokens of one key say alike. They share it, for there may be
+// thousands of them.
+type grant struct {
+	keyID, userID, role, actor string
+	policies, allowed          []string
+}
+
+// shared is t with the grant that tokens like it have.
+func (t Token) shared(grants *sharing[grant]) Token {
+	var room [256]byte
+	key := appendKey(room[:0], t.KeyID, t.UserID, t.Role)
+	key = appendListKey(appendListKey(key, t.Policies), t.Allowed)
+	g := grants.get(key, func() *grant {
+		return &grant{t.KeyID, t.UserID, t.Role, t.Actor(), t.Policies, t.Allowed}
+	})
+	t.grant, t.KeyID, t.UserID, t.Role, t.Policies, t.Allowed = g, g.keyID, g.userID, g.role, g.policies, g.allowed
+	return t
 }
 
 // Actor is who the token speaks for: "user:demo".
-func (t Token) Actor() string { return actorPrefix + t.UserID }
+func (t Token) Actor() string {
+	if t.grant != nil {
+		return t.grant.actor
+	}
+	return actorPrefix + t.UserID
+}
 
 // claims is a token on the wire.
 type claims struct {

@@ -340,3 +340,32 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// The tokens of one key share what they have in common.
+func TestTokensOfOneKeyShare(t *testing.T) {
+	s := testSigner()
+	who := demo()
+	who.Allowed = []string{"BTC-*"}
+	verify := func(who bus.ExchangeResult) Token {
+		raw, _, err := s.Sign(who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := s.Verify(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	one, two := verify(who), verify(who)
+	if one.grant != two.grant || &one.Policies[0] != &two.Policies[0] || one.ID == two.ID {
+		t.Errorf("%+v and %+v", one, two)
+	}
+	if n := testing.AllocsPerRun(10, func() { _ = one.Actor() }); n != 0 || one.Actor() != "user:demo" {
+		t.Errorf("actor %q, %v allocations", one.Actor(), n)
+	}
+	who.Role = "admin"
+	if other := verify(who); other.grant == one.grant || other.Role != "admin" {
+		t.Errorf("%+v is taken for %+v", other, one)
+	}
+}

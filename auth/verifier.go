@@ -26,7 +26,7 @@ const (
 // no token is good. It is safe for concurrent use.
 type Verifier struct {
 	signer  *Signer
-	revoked *Revoked
+	revoked *revoked
 	log     *slog.Logger
 	ready   chan struct{} // closed when all that was revoked is known
 	news    *inbox
@@ -34,7 +34,7 @@ type Verifier struct {
 
 // NewVerifier needs its Run.
 func NewVerifier(s *Signer, log *slog.Logger) *Verifier {
-	revoked := NewRevoked()
+	revoked := newRevoked()
 	revoked.clock = func() time.Time { return s.Clock() }
 	return &Verifier{signer: s, revoked: revoked, log: log, ready: make(chan struct{}), news: newInbox()}
 }
@@ -47,7 +47,7 @@ func (v *Verifier) Ready() <-chan struct{} { return v.ready }
 // token of a key that was revoked since its exchange is ErrKeyInvalid.
 func (v *Verifier) Sign(who bus.ExchangeResult) (raw string, t Token, err error) {
 	raw, t, err = v.signer.sign(who, v.revoked.user(who.UserID))
-	if err == nil && v.revoked.Has(t) {
+	if err == nil && v.revoked.has(t) {
 		return "", Token{}, ErrKeyInvalid
 	}
 	return raw, t, err
@@ -65,23 +65,24 @@ func (v *Verifier) Verify(raw string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	if v.revoked.Has(t) {
+	if v.revoked.has(t) {
 		return Token{}, ErrTokenRevoked
 	}
 	return t, nil
 }
 
 // Revoked reports whether t, once verified, has been revoked since.
-func (v *Verifier) Revoked(t Token) bool { return v.revoked.Has(t) }
+func (v *Verifier) Revoked(t Token) bool { return v.revoked.has(t) }
 
 // Run keeps v informed until ctx ends: it listens to bus.Revoked, and then asks
 // for what was revoked before, so that nothing is missed in between.
 //
-// It calls act, one call at a time, with each revocation that is news, after
-// Verify has begun to refuse its tokens. act ends the live connections whose token
-// is now Revoked. A token may be verified just before, and its connection only be
-// listed just after: who lists one asks Revoked once more.
-func (v *Verifier) Run(ctx context.Context, conn *bus.Conn, act func(bus.Revocation)) error {
+// It calls act, one call at a time, with the revocations that are news, all that
+// have come by then at once, after Verify has begun to refuse their tokens. act
+// ends the live connections whose token is now Revoked. A token may be verified
+// just before, and its connection only be listed just after: who lists one asks
+// Revoked once more.
+func (v *Verifier) Run(ctx context.Context, conn *bus.Conn, act func([]bus.Revocation)) error {
 	sub, err := conn.Subscribe(bus.Revoked, func(m *bus.Msg) {
 		var rev bus.Revocation
 		if err := json.Unmarshal(m.Data, &rev); err != nil {
@@ -104,24 +105,28 @@ func (v *Verifier) Run(ctx context.Context, conn *bus.Conn, act func(bus.Revocat
 		case <-ctx.Done():
 			return nil
 		case <-v.news.wake:
-			for _, rev := range v.news.take() {
-				act(rev)
-			}
+			act(v.news.take())
 		}
 	}
 }
 
-// hear takes in one revocation.
-func (v *Verifier) hear(rev bus.Revocation) {
-	if _, _, err := subjectOf(rev); err != nil {
-		v.log.Warn("revocation not understood", "err", err)
-		return
+// hear takes in revocations.
+func (v *Verifier) hear(revs ...bus.Revocation) {
+	news := make([]bus.Revocation, 0, len(revs))
+	for _, rev := range revs {
+		if _, _, err := subjectOf(rev); err != nil {
+			v.log.Warn("revocation not understood", "err", err)
+			continue
+		}
+		if rev.At == 0 {
+			rev.At = v.signer.Clock().Unix()
+		}
+		if v.revoked.add(rev) {
+			news = append(news, rev)
+		}
 	}
-	if rev.At == 0 {
-		rev.At = v.signer.Clock().Unix()
-	}
-	if v.revoked.Add(rev) {
-		v.news.put(rev)
+	if len(news) > 0 {
+		v.news.put(news...)
 	}
 }
 
@@ -159,9 +164,7 @@ func (v *Verifier) load(ctx context.Context, conn *bus.Conn) error {
 		if err := conn.Request(ctx, bus.Revocations, last, &page); err != nil {
 			return err
 		}
-		for _, rev := range page {
-			v.hear(rev)
-		}
+		v.hear(page...)
 		if len(page) < revocationsPage {
 			return nil
 		}

@@ -185,6 +185,19 @@ func TestNoResponders(t *testing.T) {
 	}
 }
 
+// serve answers exchanges.
+func serve(t testing.TB, c *bus.Conn, answer func(data []byte) any) {
+	t.Helper()
+	_, err := c.SubscribeQueue(bus.Exchange, "auth", func(m *bus.Msg) {
+		if err := c.PublishJSON(m.Reply, answer(m.Data)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRequest(t *testing.T) {
 	s := bustest.New(t)
 	c := bustest.Connect(t, s, "c")
@@ -192,16 +205,13 @@ func TestRequest(t *testing.T) {
 	if err := c.Request(t.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: "x"}, &got); !errors.Is(err, bus.ErrNoResponders) {
 		t.Errorf("without a responder: %v", err)
 	}
-	_, err := c.Serve(bus.Exchange, "auth", func(data []byte) any {
+	serve(t, c, func(data []byte) any {
 		var q bus.ExchangeRequest
 		if err := json.Unmarshal(data, &q); err != nil {
 			return bus.ExchangeResult{Error: err.Error()}
 		}
 		return bus.ExchangeResult{UserID: "user of " + q.KeyHash}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := c.Request(t.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: "x"}, &got); err != nil || got.UserID != "user of x" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -426,9 +436,7 @@ func TestLeaseIsLost(t *testing.T) {
 func BenchmarkRequest(b *testing.B) {
 	s := bustest.New(b)
 	c := bustest.Connect(b, s, "c")
-	if _, err := c.Serve(bus.Exchange, "auth", func([]byte) any { return bus.ExchangeResult{UserID: "demo"} }); err != nil {
-		b.Fatal(err)
-	}
+	serve(b, c, func([]byte) any { return bus.ExchangeResult{UserID: "demo"} })
 	for b.Loop() {
 		var got bus.ExchangeResult
 		if err := c.Request(b.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: "x"}, &got); err != nil {

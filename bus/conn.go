@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,14 +22,29 @@ type Subscription = nats.Subscription
 
 // Conn is one part's connection to the bus, safe for concurrent use.
 type Conn struct {
-	nats *nats.Conn
-	log  *slog.Logger
+	nats  *nats.Conn
+	valve *valve
 }
+
+// dialer opens a connection to the server, as NATS asks for each.
+type dialer func() (net.Conn, error)
+
+func (dial dialer) InProcessConn() (net.Conn, error) { return dial() }
 
 // connect never gives up: a part that lost the bus for a while goes on when it is
 // there again.
-func connect(log *slog.Logger, name string, opts ...nats.Option) (*Conn, error) {
-	opts = append(opts,
+func connect(log *slog.Logger, name string, dial dialer, login nats.Option) (*Conn, error) {
+	v := newValve()
+	through := dialer(func() (net.Conn, error) {
+		c, err := dial()
+		if err != nil {
+			return nil, err
+		}
+		return newReservoir(c, v), nil
+	})
+	nc, err := nats.Connect("",
+		nats.InProcessServer(through),
+		login,
 		nats.Name(name),
 		nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -39,11 +55,10 @@ func connect(log *slog.Logger, name string, opts ...nats.Option) (*Conn, error) 
 			log.Error("bus", "conn", name, "subject", subject, "err", err)
 		}),
 	)
-	nc, err := nats.Connect("", opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect %s to the bus: %w", name, err)
 	}
-	return &Conn{nats: nc, log: log}, nil
+	return &Conn{nats: nc, valve: v}, nil
 }
 
 // NewID makes an identifier of 22 letters and digits, unique in a cluster and
@@ -94,15 +109,15 @@ func NoResponders(m *Msg) (subject string, yes bool) {
 // Subscribe calls f for every message, one after the other. f must not block: what
 // comes meanwhile waits in memory, without limit, for no message may be lost.
 func (c *Conn) Subscribe(subject string, f func(*Msg)) (*Subscription, error) {
-	return c.unlimited(c.nats.Subscribe(subject, f))
+	return unlimited(c.nats.Subscribe(subject, f))
 }
 
 // SubscribeQueue is Subscribe as a member of a group, one of which gets each message.
 func (c *Conn) SubscribeQueue(subject, queue string, f func(*Msg)) (*Subscription, error) {
-	return c.unlimited(c.nats.QueueSubscribe(subject, queue, f))
+	return unlimited(c.nats.QueueSubscribe(subject, queue, f))
 }
 
-func (c *Conn) unlimited(sub *Subscription, err error) (*Subscription, error) {
+func unlimited(sub *Subscription, err error) (*Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
@@ -112,8 +127,8 @@ func (c *Conn) unlimited(sub *Subscription, err error) (*Subscription, error) {
 	return sub, nil
 }
 
-// SubscribeChan delivers into ch, which many subscriptions may share: the
-// cheapest kind, at 1.15 kB. The reader must keep up: what finds ch full is lost.
+// SubscribeChan delivers into ch, which many subscriptions may share. What finds
+// ch full is lost; see [Inbox] where nothing may be.
 func (c *Conn) SubscribeChan(subject string, ch chan *Msg) (*Subscription, error) {
 	return c.nats.ChanSubscribe(subject, ch)
 }
@@ -141,19 +156,6 @@ func (c *Conn) Request(ctx context.Context, subject string, v, result any) error
 		return fmt.Errorf("request %s: answer: %w", subject, err)
 	}
 	return nil
-}
-
-// Serve answers requests on subject as a member of the group queue, one after the
-// other. What answer returns is encoded as the reply.
-func (c *Conn) Serve(subject, queue string, answer func(data []byte) any) (*Subscription, error) {
-	return c.SubscribeQueue(subject, queue, func(m *Msg) {
-		if m.Reply == "" {
-			return
-		}
-		if err := c.PublishJSON(m.Reply, answer(m.Data)); err != nil {
-			c.log.Error("answer", "subject", subject, "err", err)
-		}
-	})
 }
 
 // flushTimeout bounds the wait for the server where the caller sets no bound.

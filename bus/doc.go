@@ -24,6 +24,14 @@
 // and do nothing else. The user "operator" may do everything; its password is
 // Config.OperatorPassword.
 //
+// # Who is slow
+//
+// What the server sends to a part of this process is taken at once and waits in
+// the part's own memory. So none of our parts is slow to the server, which would
+// hold up who sends, and cut off who does not read; a client of the NATS port is.
+// An [Inbox] is read from that memory as fast as its taker can: none of what comes
+// at once, when thousands of connections do, is lost.
+//
 // # The connection's address
 //
 // A gateway has one subscription, gateway.<node>.*, and gives it as the reply of

@@ -89,12 +89,12 @@ func bridge(a, b net.Conn) {
 // DialLocal connects the operator to the node that serves path; NodeRuns tells
 // whether there is one.
 func DialLocal(path, password, name string, log *slog.Logger) (*Conn, error) {
-	return connect(log, name, nats.UserInfo(userOperator, password), nats.SetCustomDialer(localDialer(path)))
+	return connect(log, name, dialLocal(path), nats.UserInfo(userOperator, password))
 }
 
 // NodeRuns reports whether a node serves path.
 func NodeRuns(path string) bool {
-	c, err := localDialer(path).Dial("", "")
+	c, err := dialLocal(path)()
 	if err != nil {
 		return false
 	}
@@ -102,15 +102,14 @@ func NodeRuns(path string) bool {
 	return true
 }
 
-// localDialer dials its path whatever NATS asks for.
-type localDialer string
-
-func (path localDialer) Dial(_, _ string) (c net.Conn, err error) {
-	err = withShortPath(string(path), func(short string) (err error) {
-		c, err = net.Dial("unix", short)
-		return err
-	})
-	return c, err
+func dialLocal(path string) dialer {
+	return func() (c net.Conn, err error) {
+		err = withShortPath(path, func(short string) (err error) {
+			c, err = net.Dial("unix", short)
+			return err
+		})
+		return c, err
+	}
 }
 
 // maxSocketPath is what every system takes as a socket's path (104 bytes on

@@ -19,6 +19,11 @@ const (
 	startPoll    = 50 * time.Millisecond
 )
 
+// maxPending is how much may wait for one client of the server. From three
+// quarters of it on, the server holds up who sends to that client; it is so much
+// that a client is cut off first, for not having read for ten seconds.
+const maxPending = 256 << 20
+
 // Server is the embedded NATS server. Start makes one, Close ends it.
 type Server struct {
 	nats     *server.Server
@@ -59,6 +64,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 		NoSystemAccount:        true,
 		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
 		DontListen:             cfg.Listen == "",
+		MaxPending:             maxPending,
 		JetStream:              true,
 		StoreDir:               store,
 		SyncAlways:             true,
@@ -111,7 +117,7 @@ func (s *Server) Addr() net.Addr { return s.nats.Addr() }
 // Connect gives one of our own parts a connection in process: without a socket,
 // and allowed everything. The name shows in NATS's own tools.
 func (s *Server) Connect(name string) (*Conn, error) {
-	return connect(s.log, name, nats.InProcessServer(s.nats), nats.UserInfo(userInternal, s.internal))
+	return connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 }
 
 // Close ends the server and every connection to it.

@@ -10,24 +10,24 @@ const (
 )
 
 // An allowance is what one connection may send. It is two buckets of a few words, one
-// of messages and one of all frames, owned by the connection's reader.
+// of messages and one of all frames. Its times are since the connection began.
 type allowance struct {
 	messages bucket
 	frames   bucket
 
-	surplus int       // frames beyond the rate since window began
-	window  time.Time // when that was
+	surplus int           // frames beyond the rate since window began
+	window  time.Duration // when that was
 }
 
 // message counts a message and reports whether it is within the rate.
-func (a *allowance) message(now time.Time, cfg Config) bool { return a.messages.take(now, cfg) }
+func (a *allowance) message(now time.Duration, cfg Config) bool { return a.messages.take(now, cfg) }
 
 // frame counts a message or control frame and reports whether its sender floods.
-func (a *allowance) frame(now time.Time, cfg Config) (flood bool) {
+func (a *allowance) frame(now time.Duration, cfg Config) (flood bool) {
 	if a.frames.take(now, cfg) {
 		return false
 	}
-	if now.Sub(a.window) > floodWindow {
+	if now-a.window > floodWindow {
 		a.window, a.surplus = now, 0
 	}
 	a.surplus++
@@ -36,16 +36,12 @@ func (a *allowance) frame(now time.Time, cfg Config) (flood bool) {
 
 // A bucket is a rate limiter that is one instant: when it will be full again
 // (the generic cell rate algorithm).
-type bucket struct{ full time.Time }
+type bucket struct{ full time.Duration }
 
-func (b *bucket) take(now time.Time, cfg Config) bool {
+func (b *bucket) take(now time.Duration, cfg Config) bool {
 	step := time.Second / time.Duration(cfg.MessageRate)
-	full := b.full
-	if full.Before(now) {
-		full = now
-	}
-	full = full.Add(step)
-	if full.Sub(now) > step*time.Duration(cfg.MessageBurst) {
+	full := max(b.full, now) + step
+	if full-now > step*time.Duration(cfg.MessageBurst) {
 		return false
 	}
 	b.full = full

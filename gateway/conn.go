@@ -3,10 +3,10 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"sync"
-	"sync/atomic"
+	"io"
+	"net/netip"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -14,6 +14,7 @@ import (
 	"tickerd/auth"
 	"tickerd/gateway/fanout"
 	"tickerd/gateway/frame"
+	"tickerd/gateway/loop"
 	"tickerd/ticker"
 )
 
@@ -30,66 +31,79 @@ const (
 
 const (
 	maxMessage = 32 << 10 // bytes, of a client's message
-	readSize   = 2 << 10
-
-	// writeSize bounds what is written at once to a client that is behind, so
-	// that what it gets next can be chosen anew.
-	writeSize = 4 << 10
 
 	// maxOutbox is how many bytes of answers may wait for a client before we
 	// stop reading from it, and maxUnderWay how many of its messages.
 	maxOutbox   = 64 << 10
 	maxUnderWay = 128 << 10
+
+	// maxTogether is up to which size answers, and the snapshots behind them, are
+	// copied to be written together.
+	maxTogether = 4 << 10
 )
 
-// A conn is one client's WebSocket connection. A reader goroutine parses what
-// comes, a writer goroutine sends what the stream has for it, and answers; what
-// they share stands under the mutex.
+// The slow-client policy: what a socket does not take waits in the log, which all
+// share; one that takes slowly and is more than maxLate behind, or further than
+// the log goes back, gets a snapshot instead.
+const (
+	slowAfter = 100 * time.Millisecond // for a write to be taken
+	maxLate   = 500 * time.Millisecond
+
+	// maxWrite bounds what is written at once, and maxSlowWrite to a slow client: it
+	// is old by the time that it arrives, and what comes next can be chosen anew.
+	maxWrite     = 16 << 10
+	maxSlowWrite = 2 << 10
+)
+
+// A conn is one client's WebSocket connection, as a [loop.Conn]: everything in it
+// is owned by its driver.
 type conn struct {
 	gw      *Gateway
+	link    loop.Link
 	id      string
-	sock    net.Conn
-	actor   string // "user:demo"
-	wish    wish
-	visitor visitor // as it came; the token that counts now is under mu
+	addr    netip.Addr
 	started time.Time
+	token   auth.Token
+	scope   *auth.Scope
+	since   *uint64 // the client's wish to resume, until it is welcomed
 
-	wake chan struct{} // the writer has something to do besides its stream
+	parser     frame.Parser
+	deaf       bool // what it says is not listened to any more
+	allowance  allowance
+	heard      time.Duration // when something came, after started
+	messagesIn int64
 
-	heard       atomic.Int64 // when something came, after started
-	messagesIn  atomic.Int64
-	messagesOut atomic.Int64
+	rules       ticker.Rules
+	interval    time.Duration
+	deflate     bool // was negotiated
+	cursor      fanout.Cursor
+	outbox      []outgoing
+	waiting     int           // bytes in outbox
+	rest        []byte        // what is being written
+	fromLog     bool          // and it is the stream's
+	slow        bool          // the last write took long
+	offered     time.Duration // when the rest was first offered to the socket,
+	sent        time.Duration // and when anything was last taken
+	pinged      time.Duration // when a ping was sent that nothing came after; 0: none
+	messagesOut int64
 
-	// Owned by the reader.
-	parser    frame.Parser
-	allowance allowance
+	life     life
+	welcomed bool // a handler has claimed it once
+	resumes  bool // the ticks after since can be sent
+	drainAt  time.Time
 
-	// Owned by the writer.
-	cursor fanout.Cursor
-	sent   time.Duration // when something was written, after started
-	pinged time.Duration // when a ping was sent that nothing came after; 0: none
-	buf    []byte
-
-	ended atomic.Bool // that ending is set, for a writer in the middle of a write
-
-	mu        sync.Mutex
-	room      sync.Cond // the outbox is not full, or the connection ends
-	token     auth.Token
-	scope     *auth.Scope
-	rules     ticker.Rules
-	interval  time.Duration
-	life      life
-	welcomed  bool // a handler has claimed it once
-	resumes   bool // the ticks after wish.since can be sent
-	outbox    []outgoing
-	waiting   int // bytes in outbox
-	drainAt   time.Time
-	ending    *ending // why it ends; set once
-	closeSent bool    // our close frame is written
-	peerGone  bool    // the client has said goodbye, or nothing can be read any more
+	ending    *ending       // why it ends; set once
+	endBy     time.Duration // when the next step of the end is made without the client
+	closing   bool          // our close frame is being written
+	closeSent bool          // it was
+	peerGone  bool          // the client has said goodbye, or nonsense
+	eof       bool          // nothing can be read any more
+	over      bool          // the socket is closed
+	left      bool          // the leave is published
+	removed   bool          // nobody knows the connection any more
 }
 
-// outgoing is what the writer sends next: a frame, and then perhaps the stream of
+// outgoing is what is written next: a frame, and then perhaps the stream of
 // another view.
 type outgoing struct {
 	frame    []byte
@@ -98,134 +112,49 @@ type outgoing struct {
 	since    *uint64 // or at this one
 }
 
-// serve runs the connection until it has ended. Early is what the client sent
-// right behind its upgrade.
-func (c *conn) serve(early []byte) {
-	var reading sync.WaitGroup
-	said := make(chan struct{}) // closed when nothing more will be written
-	reading.Go(func() {
-		c.read(early)
-		<-said
-		c.sock.Close()
-	})
-	c.write()
-	close(said)
-	c.cursor.Close()
-	c.leave()
-	reading.Wait()
-}
+// at is a time as the connection keeps it.
+func (c *conn) at(now time.Time) time.Duration { return max(now.Sub(c.started), 1) }
 
-// finish asks for the connection's end; the first reason counts.
-func (c *conn) finish(e ending) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.finishLocked(e)
-}
-
-func (c *conn) finishLocked(e ending) {
-	if c.ending != nil {
+// Receive parses what the client sends, until it has said goodbye.
+func (c *conn) Receive(now time.Time, p []byte) {
+	if c.deaf {
+		return // read all the same, so that our close frame is not lost in a reset
+	}
+	c.heard = c.at(now)
+	err := c.parser.Feed(p, func(op ws.OpCode, payload []byte) error { return c.take(now, op, payload) })
+	if err == nil {
 		return
 	}
-	c.ending = &e
-	c.ended.Store(true)
-	// A writer that waits for its client's socket waits no longer.
-	_ = c.sock.SetWriteDeadline(time.Now().Add(endTimeout))
-	c.room.Broadcast()
-	c.signal()
-}
-
-// signal wakes the writer.
-func (c *conn) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	c.deaf, c.peerGone = true, true
+	if breach, is := errors.AsType[*frame.Error](err); is {
+		c.finish(now, ending{code: breach.Code, reason: breach.Reason})
+	}
+	if c.closeSent {
+		c.hangUp()
 	}
 }
 
-// send queues something for the writer.
-func (c *conn) send(o outgoing) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sendLocked(o)
-}
-
-func (c *conn) sendLocked(o outgoing) {
-	c.outbox = append(c.outbox, o)
-	c.waiting += len(o.frame)
-	c.signal()
-}
-
-// read parses what the client sends until it has said goodbye or is gone.
-func (c *conn) read(early []byte) {
-	err := c.parser.Feed(early, c.take)
-	buf := make([]byte, readSize)
-	for err == nil {
-		c.waitForRoom()
-		var n int
-		n, err = c.sock.Read(buf)
-		if n > 0 {
-			c.heard.Store(int64(time.Since(c.started)))
-			if e := c.parser.Feed(buf[:n], c.take); e != nil {
-				err = e
-			}
-		}
-	}
-	breach, isBreach := errors.AsType[*frame.Error](err)
-	switch {
-	case errors.Is(err, errGoodbye):
-		if c.closes() {
-			return
-		}
-		c.discard(buf)
-	case isBreach:
-		c.closes() // nothing that it says can be understood any more
-		c.finish(ending{code: breach.Code, reason: breach.Reason})
-		c.discard(buf)
-	default:
-		c.finish(endLost)
-	}
-}
-
-// closes notes that the client has closed, and reports whether we have too.
-func (c *conn) closes() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.peerGone = true
-	return c.closeSent
-}
-
-// discard reads on without looking, so that the close frame is not lost in the
-// reset that unread bytes would bring.
-func (c *conn) discard(buf []byte) {
-	for {
-		if _, err := c.sock.Read(buf); err != nil {
-			return
-		}
-	}
-}
-
-// errGoodbye ends the reader: the client has sent its close frame.
+// errGoodbye ends the parsing: the client has sent its close frame.
 const errGoodbye = Error("client said goodbye")
 
 // take handles one message or control frame.
-func (c *conn) take(op ws.OpCode, payload []byte) error {
+func (c *conn) take(now time.Time, op ws.OpCode, payload []byte) error {
 	if op == ws.OpClose {
 		code, reason := frame.ParseClose(payload)
-		c.finish(ending{code, reason, true})
+		c.finish(now, ending{code, reason, true})
 		return errGoodbye
 	}
-	now := time.Now()
-	if c.allowance.frame(now, c.gw.cfg) {
-		c.finish(endFlood)
+	if c.allowance.frame(c.at(now), c.gw.cfg) {
+		c.finish(now, endFlood)
 		return nil // what follows is read, not handled
 	}
 	switch op {
 	case ws.OpPing:
 		c.send(outgoing{frame: frame.AppendPong(nil, payload)})
 	case ws.OpText:
-		c.messagesIn.Add(1)
-		if c.allowance.message(now, c.gw.cfg) {
-			c.forward(payload)
+		c.messagesIn++
+		if c.allowance.message(c.at(now), c.gw.cfg) {
+			c.forward(now, payload)
 		} else {
 			c.send(outgoing{frame: c.gw.rateLimited})
 		}
@@ -233,166 +162,146 @@ func (c *conn) take(op ws.OpCode, payload []byte) error {
 	return nil
 }
 
-// waitForRoom holds the reader while answers wait that the client does not read,
-// or too much that it said is on its way: it is slowed down by its own pace, and
-// by nobody else's.
-func (c *conn) waitForRoom() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for (c.waiting > maxOutbox || c.life.bytes > maxUnderWay) && c.ending == nil {
-		c.room.Wait()
-	}
+// Full holds the client back while answers wait that it does not read, or too much
+// that it said is on its way: it is slowed down by its own pace, and by nobody
+// else's.
+func (c *conn) Full() bool {
+	return (c.waiting > maxOutbox || c.life.bytes > maxUnderWay) && c.ending == nil
 }
 
-// write sends until the connection ends. A client that is behind gets what it
-// has not had as its socket takes it, and a snapshot instead of what is too old.
-func (c *conn) write() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		work, end := c.pick()
-		err := c.do(work)
-		changed := c.cursor.Changed() // before catchUp says that there is nothing
-		if err == nil && end == nil {
-			var more bool
-			more, err = c.catchUp()
-			if more && err == nil {
-				continue
-			}
-		}
-		if err != nil {
-			c.abandon(err)
-			return
-		}
-		if end != nil {
-			c.sayGoodbye(*end)
-			return
-		}
-		timer.Reset(c.watch())
-		select {
-		case <-c.wake:
-		case <-changed:
-		case <-timer.C:
-		}
-	}
-}
-
-// drain gives the connection the time at which it will be sent away.
-func (c *conn) drain(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.drainAt = at
-	if c.welcomed {
-		c.drainLocked()
-	}
-	c.signal()
-}
-
-// drainLocked tells the client when it will be sent away, if it will.
-func (c *conn) drainLocked() {
-	if c.drainAt.IsZero() {
+// send queues something to be written, unless it comes behind the close frame.
+func (c *conn) send(o outgoing) {
+	if c.closing || c.over {
 		return
 	}
-	left := max(time.Until(c.drainAt), 0)
-	c.sendLocked(outgoing{frame: frame.AppendText(nil, fmt.Appendf(nil, `{"type":"drain","reconnect_in_ms":%d}`, left.Milliseconds()))})
+	c.outbox = append(c.outbox, o)
+	c.waiting += len(o.frame)
 }
 
-// stands reports whether the token that the connection stands on is one that
-// revoked names, and the connection has not ended.
-func (c *conn) stands(revoked func(auth.Token) bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ending == nil && revoked(c.token)
-}
-
-// pick takes what is to be done now.
-func (c *conn) pick() (work []outgoing, end *ending) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.expireLocked(time.Now())
-	work, c.outbox, c.waiting = c.outbox, nil, 0
-	c.room.Broadcast()
-	return work, c.ending
-}
-
-// expireLocked does what the time has come for.
-func (c *conn) expireLocked(now time.Time) {
+// Next is what is written next: what was begun, then answers, then what the stream
+// has and the client has not; at the end the close frame.
+func (c *conn) Next(now time.Time) []byte {
+	if len(c.rest) > 0 {
+		return c.rest
+	}
+	c.rest, c.fromLog = c.answers(), false
 	switch {
-	case c.ending != nil:
-	case !now.Before(c.token.ExpiresAt):
-		c.finishLocked(endExpired)
-	case !c.drainAt.IsZero() && !now.Before(c.drainAt):
-		c.finishLocked(endDrained)
-	case c.life.state == joining && now.Sub(c.life.joined) >= c.life.patience():
-		c.finishLocked(endNoHandler)
-	case c.life.refused && !now.Before(c.life.retryAt):
-		c.joinLocked()
+	case len(c.rest) > 0:
+	case c.ending == nil:
+		c.rest, c.fromLog = c.ticks(c.at(now))
+	case c.ending.code == closeAbnormal:
+		c.hangUp()
+	case !c.closing:
+		c.closing = true
+		c.rest = frame.AppendClose(nil, c.ending.code, c.ending.reason)
 	}
+	if len(c.rest) > 0 && c.offered == 0 {
+		c.offered = c.at(now)
+	}
+	return c.rest
 }
 
-// watch pings a client of which nothing is heard, and tells how long nothing
-// needs to be looked at.
-func (c *conn) watch() time.Duration {
-	now := time.Since(c.started)
-	heard := time.Duration(c.heard.Load())
-	if c.pinged > 0 && heard >= c.pinged {
-		c.pinged = 0
-	}
-	quiet := idleTimeout - (now - max(heard, c.sent))
-	if c.pinged > 0 {
-		quiet = pongTimeout - (now - c.pinged)
-	}
-	if quiet <= 0 && c.pinged > 0 {
-		c.finish(endPingTimeout)
-		return 0
-	}
-	if quiet <= 0 {
-		c.send(outgoing{frame: frame.AppendPing(nil, nil)})
-		c.pinged, quiet = now, pongTimeout
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	wait := min(quiet, time.Until(c.token.ExpiresAt))
-	if !c.drainAt.IsZero() {
-		wait = min(wait, time.Until(c.drainAt))
-	}
-	if c.life.state == joining {
-		wait = min(wait, c.life.patience()-time.Since(c.life.joined))
-	}
-	if c.life.refused {
-		wait = min(wait, time.Until(c.life.retryAt))
-	}
-	if until := c.life.forget(time.Now()); until > 0 {
-		wait = min(wait, until)
-	}
-	c.room.Broadcast()
-	return max(wait, 0)
-}
-
-// do sends frames and moves the cursor, in order.
-func (c *conn) do(work []outgoing) error {
-	b := c.buf[:0]
-	for _, o := range work {
-		b = append(b, o.frame...)
-		switch {
-		case o.view == nil:
-		case o.since != nil:
-			b = c.cursor.Resume(*o.view, *o.since, b)
-		case o.snapshot:
-			b = c.cursor.Subscribe(*o.view, b)
-		default:
-			b = c.cursor.Switch(*o.view, b)
+// answers takes out of the outbox what is written together, and carries out what
+// it changes.
+func (c *conn) answers() (b []byte) {
+	for len(c.outbox) > 0 {
+		o := &c.outbox[0]
+		if o.frame == nil && o.view != nil {
+			o.frame, o.view = c.move(*o), nil
+			c.waiting += len(o.frame)
+		}
+		if len(b) > 0 && len(b)+len(o.frame) > maxTogether {
+			break
+		}
+		c.waiting -= len(o.frame)
+		c.messagesOut += messages(o.frame)
+		if b == nil {
+			b = o.frame // which others may have, too
+		} else {
+			b = append(slices.Clip(b), o.frame...)
+		}
+		if o.frame = nil; o.view != nil {
+			continue
+		}
+		if c.outbox = c.outbox[1:]; len(c.outbox) == 0 {
+			c.outbox = nil
 		}
 	}
-	c.buf = b[:0]
-	if cap(b) > maxOutbox {
-		c.buf = nil
+	return b
+}
+
+// move puts the cursor on another view, and gives what is to be sent thereupon.
+func (c *conn) move(o outgoing) (frames []byte) {
+	switch {
+	case o.since != nil:
+		return c.cursor.Resume(*o.view, *o.since)
+	case o.snapshot:
+		return c.cursor.Subscribe(*o.view)
+	default:
+		return c.cursor.Switch(*o.view)
 	}
-	if len(b) == 0 {
-		return nil
+}
+
+// ticks is what comes next of the stream, or a snapshot instead.
+func (c *conn) ticks(now time.Duration) (frames []byte, fromLog bool) {
+	most, slow := maxWrite, c.slow || c.waitsSince(now) > slowAfter
+	if slow {
+		most = maxSlowWrite
 	}
-	c.messagesOut.Add(messages(b))
-	return c.writeAll(b)
+	if !slow || !c.cursor.Late(c.started.Add(now), maxLate) {
+		frames, count, kept := c.cursor.Next(most)
+		if kept {
+			c.cursor.Advance(len(frames))
+			c.messagesOut += int64(count)
+			return frames, true
+		}
+	}
+	c.gw.metrics.skips.Inc()
+	frames = c.cursor.Snapshot()
+	c.messagesOut += messages(frames)
+	return frames, false
+}
+
+// waitsSince is how long the socket has not taken all that it was offered.
+func (c *conn) waitsSince(now time.Duration) time.Duration {
+	if c.offered == 0 {
+		return 0
+	}
+	return now - c.offered
+}
+
+// Wrote goes on behind what the socket has taken.
+func (c *conn) Wrote(now time.Time, n int) {
+	if n > 0 {
+		c.sent = c.at(now)
+		c.gw.metrics.bytesOut.Add(float64(n))
+	}
+	switch {
+	case n < len(c.rest) && c.fromLog:
+		c.unread(n)
+	case n < len(c.rest):
+		c.rest = c.rest[n:]
+	default:
+		c.slow = c.waitsSince(c.at(now)) > slowAfter
+		c.rest, c.offered = nil, 0
+		if c.closing {
+			c.closed(now)
+		}
+	}
+}
+
+// unread gives back to the stream the frames of which nothing was written, n bytes
+// having been: when the socket takes more, there may be newer ones.
+func (c *conn) unread(n int) {
+	begun := 0
+	for begun < n {
+		size, _ := frame.Len(c.rest[begun:]) // of whole frames
+		begun += size
+	}
+	back := c.rest[begun:]
+	c.cursor.Advance(-len(back))
+	c.messagesOut -= messages(back)
+	c.rest, c.fromLog = c.rest[n:begun], false
 }
 
 // messages counts those of frames that are no control frames.
@@ -410,76 +319,163 @@ func messages(frames []byte) (n int64) {
 	return n
 }
 
-// catchUp sends a piece of what the stream has and the client has not.
-func (c *conn) catchUp() (more bool, err error) {
-	frames, count, kept := c.cursor.Next(writeSize)
-	if !kept {
-		c.gw.metrics.skips.Inc()
-		c.messagesOut.Add(1)
-		return true, c.writeAll(c.cursor.Snapshot(nil))
+// Stream is what the connection follows.
+func (c *conn) Stream() *fanout.Stream { return c.cursor.Stream() }
+
+// Tend does what the time has come for.
+func (c *conn) Tend(now time.Time) (next time.Time) {
+	c.expire(now)
+	c.ping(c.at(now))
+	if c.ending != nil && c.at(now) >= c.endBy {
+		c.hangUp()
 	}
-	if count == 0 {
-		return false, nil
-	}
-	c.cursor.Advance(len(frames))
-	c.messagesOut.Add(int64(count))
-	return true, c.writeAll(frames)
+	c.leave(c.at(now))
+	return c.due(now)
 }
 
-// writeAll writes b, however slowly, as long as the socket takes some of it in
-// every writeTimeout and the connection has not ended.
-func (c *conn) writeAll(b []byte) error {
-	for len(b) > 0 {
-		timeout := writeTimeout
-		if err := c.sock.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-			return err
-		}
-		if c.ended.Load() { // its deadline may have come before the one just set
-			timeout = endTimeout
-			if err := c.sock.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-				return err
-			}
-		}
-		n, err := c.sock.Write(b[:min(len(b), writeSize)]) // in pieces, for TLS writes nothing more after a time-out
-		c.gw.metrics.bytesOut.Add(float64(n))
-		b = b[n:]
-		slow := errors.Is(err, os.ErrDeadlineExceeded) && n > 0 && !c.ended.Load()
-		if err != nil && !slow {
-			return err
-		}
+// expire ends what may not last any longer.
+func (c *conn) expire(now time.Time) {
+	at := c.at(now)
+	switch {
+	case c.ending != nil:
+	case !now.Before(c.token.ExpiresAt):
+		c.finish(now, endExpired)
+	case !c.drainAt.IsZero() && !now.Before(c.drainAt):
+		c.finish(now, endDrained)
+	case c.life.state == joining && at-c.life.joined >= c.life.patience():
+		c.finish(now, endNoHandler)
+	case c.life.refused && at >= c.life.retryAt:
+		c.announce()
+	case c.offered > 0 && at-max(c.offered, c.sent) >= writeTimeout:
+		c.finish(now, endDead)
+		c.hangUp()
+	case c.silent(at) <= 0 && c.pinged > 0:
+		c.finish(now, endPingTimeout)
 	}
-	c.sent = time.Since(c.started)
-	return nil
 }
 
-// sayGoodbye sends the close frame. The reader then waits for the client's, or
-// for its end, not for long.
-func (c *conn) sayGoodbye(e ending) {
-	if e.code == closeAbnormal {
-		c.sock.Close()
+// silent is how long the connection may go on without traffic until something is
+// done about it.
+func (c *conn) silent(now time.Duration) time.Duration {
+	if c.pinged > 0 && c.heard < c.pinged {
+		return pongTimeout - (now - c.pinged)
+	}
+	return idleTimeout - (now - max(c.heard, c.sent))
+}
+
+// ping pings a client of which nothing is heard, and which is told nothing.
+func (c *conn) ping(now time.Duration) {
+	if c.heard >= c.pinged {
+		c.pinged = 0
+	}
+	if c.ending == nil && c.pinged == 0 && c.silent(now) <= 0 {
+		c.pinged = now
+		c.send(outgoing{frame: frame.AppendPing(nil, nil)})
+	}
+}
+
+// due is when Tend has something to do next.
+func (c *conn) due(now time.Time) (next time.Time) {
+	at := c.at(now)
+	wait := time.Duration(-1) // none
+	sooner := func(d time.Duration) {
+		if wait < 0 || d < wait {
+			wait = max(d, 0)
+		}
+	}
+	if c.ending != nil {
+		if !c.over {
+			sooner(c.endBy - at)
+		}
+		if !c.left {
+			sooner(c.life.joined + joinTimeout - at)
+		}
+	} else {
+		sooner(c.silent(at))
+		sooner(c.token.ExpiresAt.Sub(now))
+		if !c.drainAt.IsZero() {
+			sooner(c.drainAt.Sub(now))
+		}
+		if c.offered > 0 {
+			sooner(max(c.offered, c.sent) + writeTimeout - at)
+		}
+		if c.life.state == joining {
+			sooner(c.life.joined + c.life.patience() - at)
+		}
+		if c.life.refused {
+			sooner(c.life.retryAt - at)
+		}
+		if until := c.life.forget(at); until > 0 {
+			sooner(until)
+		}
+	}
+	if wait < 0 {
+		return time.Time{}
+	}
+	return now.Add(wait)
+}
+
+// drain gives the connection the time at which it will be sent away.
+func (c *conn) drain(now, at time.Time) {
+	c.drainAt = at
+	if c.welcomed {
+		c.announceDrain(now)
+	}
+}
+
+// announceDrain tells the client when it will be sent away, if it will.
+func (c *conn) announceDrain(now time.Time) {
+	if c.drainAt.IsZero() {
 		return
 	}
-	// What cannot be written now will not be: the socket ends either way.
-	_ = c.sock.SetWriteDeadline(time.Now().Add(endTimeout))
-	if _, err := c.sock.Write(frame.AppendClose(c.buf[:0], e.code, e.reason)); err != nil {
-		c.sock.Close()
+	left := max(c.drainAt.Sub(now), 0)
+	c.send(outgoing{frame: frame.AppendText(nil, fmt.Appendf(nil, `{"type":"drain","reconnect_in_ms":%d}`, left.Milliseconds()))})
+}
+
+// finish begins the connection's end; the first reason counts. What waits to be
+// written still is, then a close frame, and then the client's is waited for; none
+// of it for long.
+func (c *conn) finish(now time.Time, e ending) {
+	if c.ending != nil {
 		return
 	}
-	c.mu.Lock()
+	c.ending = &e
+	c.endBy = c.at(now) + endTimeout
+}
+
+// closed goes on after our close frame was written.
+func (c *conn) closed(now time.Time) {
 	c.closeSent = true
-	peerGone := c.peerGone
-	c.mu.Unlock()
-	_ = c.sock.SetReadDeadline(time.Now().Add(closeTimeout))
-	if half, ok := c.sock.(interface{ CloseWrite() error }); ok && peerGone {
-		_ = half.CloseWrite()
+	c.endBy = c.at(now) + closeTimeout
+	switch {
+	case c.eof:
+		c.hangUp()
+	case c.peerGone:
+		c.link.CloseWrite()
 	}
 }
 
-// abandon ends a connection to which nothing can be written.
-func (c *conn) abandon(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.finish(endDead)
+// Lost ends a connection whose socket has ended. A client that has ended only its
+// own side is still sent what waits for it.
+func (c *conn) Lost(now time.Time, err error) {
+	e := endLost
+	if errors.Is(err, syscall.ETIMEDOUT) {
+		e = endDead
 	}
-	c.finish(endLost)
-	c.sock.Close()
+	c.finish(now, e)
+	c.deaf, c.eof = true, true
+	if err != io.EOF || c.closeSent {
+		c.hangUp()
+	}
+}
+
+// hangUp closes the socket. Only the leave may still have to wait.
+func (c *conn) hangUp() {
+	if c.over {
+		return
+	}
+	c.over, c.deaf = true, true
+	c.link.Close()
+	c.cursor.Close()
+	c.outbox, c.rest, c.waiting = nil, nil, 0
 }

@@ -7,9 +7,7 @@ import (
 
 // ListenOn is Listen on a listener that the test made.
 func (g *Gateway) ListenOn(ctx context.Context, l net.Listener) error {
-	g.listener = l
-	g.plain = newHandover(l.Addr())
-	return g.subscribe(ctx)
+	return g.listenOn(ctx, l)
 }
 
 // ParseHead is parseHead, taken apart.

@@ -22,6 +22,7 @@ import (
 	"tickerd/bus"
 	"tickerd/gateway/fanout"
 	"tickerd/gateway/frame"
+	"tickerd/gateway/loop"
 	"tickerd/ticker"
 )
 
@@ -61,6 +62,8 @@ type Gateway struct {
 	log         *slog.Logger
 	rateLimited []byte // a frame
 	hub         *fanout.Hub
+	drivers     *loop.Pool
+	courier     *courier
 	places      *places
 	metrics     *metrics
 	handler     http.Handler
@@ -73,7 +76,7 @@ type Gateway struct {
 	http     *http.Server
 	plain    *handover // connections that are for net/http
 
-	serving sync.WaitGroup // every connection, from accept to end
+	serving sync.WaitGroup // every connection, from accept to leave
 
 	mu       sync.Mutex
 	conns    map[string]*conn
@@ -106,7 +109,8 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		log:      p.Log,
 		rateLimited: frame.AppendText(nil, fmt.Appendf(nil,
 			`{"type":"error","code":"rate_limited","message":"more than %d messages a second"}`, cfg.MessageRate)),
-		hub:      fanout.NewHub(),
+		drivers:  loop.New(),
+		courier:  newCourier(p.Bus, p.Log),
 		places:   newPlaces(cfg),
 		conns:    map[string]*conn{},
 		greeting: map[net.Conn]struct{}{},
@@ -114,6 +118,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		primed:   make(chan struct{}),
 		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
 	}
+	g.hub = fanout.NewHub(g.drivers.Changed)
 	g.metrics = newMetrics(g)
 	g.handler = g.routes(p.Page)
 	return g, nil
@@ -134,6 +139,11 @@ func (g *Gateway) Listen(ctx context.Context) error {
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
+	return g.listenOn(ctx, l)
+}
+
+// listenOn is Listen with a listener.
+func (g *Gateway) listenOn(ctx context.Context, l net.Listener) error {
 	g.listener = l
 	g.plain = newHandover(l.Addr())
 	if err := g.subscribe(ctx); err != nil {
@@ -161,7 +171,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer cancel()
 
 	defer g.unsubscribe()
+	parts.Go(func() { g.drivers.Run(inner) })
 	parts.Go(func() { _ = g.hub.Run(inner) })
+	delivered := make(chan struct{})
+	courier, dismiss := context.WithCancel(inner)
+	defer dismiss()
+	parts.Go(func() {
+		defer close(delivered)
+		g.courier.Run(courier)
+	})
 
 	g.http = &http.Server{
 		Handler:           g.handler,
@@ -178,6 +196,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	<-ctx.Done()
 	g.drain()
 	g.shut()
+	dismiss()
+	<-delivered
 	if err := g.bus.Flush(inner); err != nil {
 		g.log.Warn("last leaves", "err", err)
 	}
@@ -248,80 +268,83 @@ func (g *Gateway) onStatus(m *bus.Msg) {
 
 // Revoked closes the connections that stand on what was revoked; the verifier
 // knows it already.
-func (g *Gateway) Revoked(bus.Revocation) {
-	for _, c := range g.all() {
-		if c.stands(g.verifier.Revoked) {
-			c.finish(endRevoked)
-		}
-	}
+func (g *Gateway) Revoked([]bus.Revocation) {
+	g.drivers.Each(func(now time.Time, c loop.Conn) { c.(*conn).recheck(now) })
 }
 
 // all is every connection now.
 func (g *Gateway) all() []*conn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	list := make([]*conn, 0, len(g.conns))
-	for _, c := range g.conns {
-		list = append(list, c)
-	}
-	return list
+	return slices.AppendSeq(make([]*conn, 0, len(g.conns)), maps.Values(g.conns))
 }
 
-// open runs a connection that was admitted and upgraded, until it has ended.
+// open gives a connection that was admitted and upgraded to a driver. Early is
+// what the client sent right behind its upgrade.
 func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 	c := &conn{
-		gw:      g,
-		id:      bus.NewID(),
-		sock:    sock,
-		actor:   a.token.Actor(),
-		wish:    a.wish,
-		visitor: a.visitor,
-		started: time.Now(),
-		wake:    make(chan struct{}, 1),
-		parser:  frame.Parser{MaxMessage: maxMessage},
-		cursor:  fanout.NewCursor(g.hub),
-		token:   a.token,
-		scope:   a.scope,
-		rules:   a.wish.symbols,
+		gw:       g,
+		id:       bus.NewID(),
+		addr:     a.addr,
+		started:  time.Now(),
+		token:    a.token,
+		scope:    a.scope,
+		since:    a.wish.since,
+		parser:   frame.Parser{MaxMessage: maxMessage},
+		rules:    a.wish.symbols,
+		interval: a.wish.interval,
+		cursor:   fanout.NewCursor(g.hub),
 	}
-	c.room.L = &c.mu
-	c.interval = a.wish.interval
 	if c.rules == nil {
 		c.rules = ticker.Rules{ticker.Everything}
 	}
-	c.resumes = a.wish.since != nil && g.hub.CanResume(*a.wish.since)
-	if !g.add(c) {
+	c.resumes = c.since != nil && g.hub.CanResume(*c.since)
+	if !g.enter() {
 		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
 		return
 	}
-	defer g.remove(c)
-	c.serve(early)
+	g.drivers.Add(sock, func(l loop.Link) loop.Conn {
+		c.link = l
+		g.add(c, early)
+		return c
+	})
 }
 
-// add makes a connection known, so that answers, revocations and the drain find
-// it, unless it comes too late.
-func (g *Gateway) add(c *conn) bool {
+// enter counts a connection that will leave, unless nobody is served any more.
+func (g *Gateway) enter() bool {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.closed {
-		g.mu.Unlock()
 		return false
 	}
 	g.serving.Add(1)
-	g.conns[c.id] = c
-	draining, end := g.draining, g.drainEnd
-	g.mu.Unlock()
-	g.metrics.opened.Inc()
-	if draining {
-		c.drain(end)
-	}
-	if g.verifier.Revoked(c.visitor.token) { // since it was admitted
-		c.finish(endRevoked)
-	}
-	c.join()
 	return true
 }
 
+// add makes a connection known, so that answers, revocations and the drain find
+// it, and begins its life.
+func (g *Gateway) add(c *conn, early []byte) {
+	now := time.Now()
+	g.mu.Lock()
+	g.conns[c.id] = c
+	draining, end, closed := g.draining, g.drainEnd, g.closed
+	g.mu.Unlock()
+	g.metrics.opened.Inc()
+	c.join(now)
+	if draining {
+		c.drain(now, end)
+	}
+	c.recheck(now) // since it was admitted
+	if closed {
+		c.finish(now, endDrained)
+	}
+	if len(early) > 0 {
+		c.Receive(now, early)
+	}
+}
+
+// remove forgets a connection that has left.
 func (g *Gateway) remove(c *conn) {
 	defer g.serving.Done()
 	g.metrics.closed.WithLabelValues(c.ending.label()).Inc()
@@ -357,7 +380,8 @@ func (g *Gateway) drain() {
 	g.log.Info("draining", "connections", len(conns), "spread", spread)
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
 	for i, c := range conns {
-		c.drain(now.Add(spread * time.Duration(i+1) / time.Duration(len(conns))))
+		at := now.Add(spread * time.Duration(i+1) / time.Duration(len(conns)))
+		c.link.Post(func(now time.Time) { c.drain(now, at) })
 	}
 	timeout := time.NewTimer(g.server.DrainTimeout)
 	defer timeout.Stop()
@@ -381,7 +405,7 @@ func (g *Gateway) shut() {
 		g.log.Warn("close listener", "err", err)
 	}
 	for _, c := range g.all() {
-		c.finish(endDrained)
+		c.link.Post(func(now time.Time) { c.finish(now, endDrained) })
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -29,11 +29,11 @@ import (
 // handler is left holding what is gone.
 type life struct {
 	state  state
-	joined time.Time // when it was announced last
-	number int       // how many times it was
+	joined time.Duration // when a handler was looked for last; times are since the connection began
+	number int           // how many times it was announced
 
-	refused bool      // nobody took the join; it is sent again
-	retryAt time.Time // then
+	refused bool          // nobody took the join; it is sent again
+	retryAt time.Duration // then
 
 	held [][]byte // messages that wait for a handler
 	sent []sent   // those whose loss may yet be told
@@ -54,16 +54,16 @@ func (l *life) patience() time.Duration {
 
 // forget drops the messages whose loss would have been told, and tells how long
 // it is until there are more; 0: there are none.
-func (l *life) forget(now time.Time) (wait time.Duration) {
+func (l *life) forget(now time.Duration) (wait time.Duration) {
 	old := 0
-	for old < len(l.sent) && now.Sub(l.sent[old].at) >= lossTimeout {
+	for old < len(l.sent) && now-l.sent[old].at >= lossTimeout {
 		old++
 	}
 	l.drop(old)
 	if len(l.sent) == 0 {
 		return 0
 	}
-	return lossTimeout - now.Sub(l.sent[0].at)
+	return lossTimeout - (now - l.sent[0].at)
 }
 
 // drop forgets the first n messages that were sent.
@@ -85,12 +85,11 @@ const (
 	joining  state = iota // no handler has it yet
 	claimed               // one has
 	counting              // none has any more, and messages were lost
-	gone                  // its leave is published
 )
 
 // sent is a message on its way to the handler.
 type sent struct {
-	at      time.Time
+	at      time.Duration
 	message []byte
 }
 
@@ -103,26 +102,24 @@ const (
 	lossTimeout = 5 * time.Second
 )
 
-// join announces the connection for the first time.
-func (c *conn) join() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.life.joined = time.Now()
-	c.joinLocked()
+// join looks for a handler.
+func (c *conn) join(now time.Time) {
+	c.life.state, c.life.joined = joining, c.at(now)
+	c.announce()
 }
 
-// joinLocked announces the connection.
-func (c *conn) joinLocked() {
+// announce publishes the connection's join.
+func (c *conn) announce() {
 	c.life.refused = false
 	c.life.number++
 	join := bus.Join{
 		ConnID:     c.id,
 		Number:     c.life.number,
-		UserID:     c.actor,
+		UserID:     c.token.Actor(),
 		Role:       c.token.Role,
 		Policies:   c.token.Policies,
 		Allowed:    c.token.Allowed,
-		RemoteAddr: c.visitor.addr.String(),
+		RemoteAddr: c.addr.String(),
 		Node:       c.gw.node,
 		AuthTime:   c.token.IssuedAt.Unix(),
 		ExpiresAt:  c.token.ExpiresAt.Unix(),
@@ -130,25 +127,16 @@ func (c *conn) joinLocked() {
 		IntervalMS: c.interval.Milliseconds(),
 		Rejoin:     c.welcomed,
 	}
-	if !c.welcomed && c.wish.since != nil {
+	if c.since != nil {
 		join.Resumed = &c.resumes
 	}
-	c.publish(bus.JoinOf(c.id), join)
-}
-
-// publish puts something on the bus that is answered at the connection's address.
-func (c *conn) publish(subject string, v any) {
-	if err := c.gw.bus.AskJSON(subject, c.address(), v); err != nil {
-		c.gw.log.Error("publish", "subject", subject, "err", err)
-	}
+	c.gw.courier.send(letter{subject: bus.JoinOf(c.id), reply: c.address(), body: join})
 }
 
 func (c *conn) address() string { return bus.Address(c.gw.node, c.id) }
 
 // forward passes a client's message to the handler.
-func (c *conn) forward(message []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *conn) forward(now time.Time, message []byte) {
 	if c.ending != nil {
 		return
 	}
@@ -158,15 +146,13 @@ func (c *conn) forward(message []byte) {
 		c.life.held = append(c.life.held, message)
 		return
 	}
-	c.passLocked(message)
+	c.pass(now, message)
 }
 
-func (c *conn) passLocked(message []byte) {
-	c.life.sent = append(c.life.sent, sent{time.Now(), message})
+func (c *conn) pass(now time.Time, message []byte) {
+	c.life.sent = append(c.life.sent, sent{c.at(now), message})
 	c.life.passed++
-	if err := c.gw.bus.Ask(bus.MessageOf(c.id), c.address(), message); err != nil {
-		c.gw.log.Error("forward message", "conn_id", c.id, "err", err)
-	}
+	c.gw.courier.send(letter{subject: bus.MessageOf(c.id), reply: c.address(), data: message})
 	if c.life.bytes > maxUnderWay/2 && !c.life.fenced {
 		c.life.fenced = true
 		c.fence(strconv.FormatUint(c.life.passed, 10))
@@ -180,16 +166,13 @@ const fenceLost = "lost"
 // fence sends a message to the connection's own address: it comes behind every
 // loss of what was sent before it.
 func (c *conn) fence(what string) {
-	m := &bus.Msg{Subject: c.address(), Header: map[string][]string{bus.HeaderFence: {what}}}
-	if err := c.gw.bus.PublishMsg(m); err != nil {
-		c.gw.log.Error("publish fence", "conn_id", c.id, "err", err)
-	}
+	c.gw.courier.send(letter{subject: c.address(), header: map[string][]string{bus.HeaderFence: {what}}})
 }
 
-// fencedLocked learns that a fence has come.
-func (c *conn) fencedLocked(what string) {
+// fenceCame learns that a fence has come.
+func (c *conn) fenceCame(now time.Time, what string) {
 	if what == fenceLost {
-		c.countedLocked()
+		c.counted(now)
 		return
 	}
 	c.life.fenced = false
@@ -199,37 +182,32 @@ func (c *conn) fencedLocked(what string) {
 	}
 	since := int(c.life.passed - before)
 	c.life.drop(len(c.life.sent) - since)
-	c.room.Broadcast()
 }
 
-// receive takes what comes to the connection's address.
+// receive takes what comes to a connection's address, in the bus's callback: what
+// can be done there is, so that it is not done by the loop.
 func (c *conn) receive(m *bus.Msg) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if subject, none := bus.NoResponders(m); none {
-		c.unheldLocked(subject)
+		c.link.Post(func(now time.Time) { c.unheld(now, subject) })
 		return
 	}
 	if what := m.Header.Get(bus.HeaderFence); what != "" {
-		c.fencedLocked(what)
+		c.link.Post(func(now time.Time) { c.fenceCame(now, what) })
 		return
 	}
-	var a bus.Answer
-	if err := json.Unmarshal(m.Data, &a); err != nil {
-		c.gw.log.Warn("malformed answer", "conn_id", c.id, "err", err)
-		return
-	}
-	if err := c.answerLocked(a); err != nil {
+	a, err := parseAnswer(m.Data)
+	if err != nil {
 		c.gw.log.Warn("answer", "conn_id", c.id, "err", err)
+		return
 	}
+	c.link.Post(func(now time.Time) { c.answer(now, a) })
 }
 
-// unheldLocked learns that nobody took a message or a join.
-func (c *conn) unheldLocked(subject string) {
+// unheld learns that nobody took a message or a join.
+func (c *conn) unheld(now time.Time, subject string) {
 	switch {
 	case bus.IsJoin(subject) && c.life.state == joining:
-		c.life.refused, c.life.retryAt = true, time.Now().Add(joinPause)
-		c.signal()
+		c.life.refused, c.life.retryAt = true, c.at(now)+joinPause
 	case bus.IsMessage(subject) && c.life.state == claimed:
 		c.gw.log.Info("handler is gone, joining anew", "conn_id", c.id)
 		c.life.state, c.life.lost = counting, 1
@@ -239,8 +217,8 @@ func (c *conn) unheldLocked(subject string) {
 	}
 }
 
-// countedLocked knows all that was lost, and announces the connection anew.
-func (c *conn) countedLocked() {
+// counted knows all that was lost, and announces the connection anew.
+func (c *conn) counted(now time.Time) {
 	if c.life.state != counting {
 		return
 	}
@@ -252,68 +230,94 @@ func (c *conn) countedLocked() {
 	}
 	c.life.held = append(again, c.life.held...)
 	c.life.sent = nil
-	c.life.state, c.life.joined = joining, time.Now()
-	c.joinLocked()
+	c.join(now)
 }
 
-// claimLocked makes the sender of an answer the one who holds the connection.
-func (c *conn) claimLocked() {
+// claim makes the sender of an answer the one who holds the connection.
+func (c *conn) claim(now time.Time) {
 	c.life.state, c.life.refused = claimed, false
 	held := c.life.held
 	c.life.held = nil
 	for _, message := range held {
-		c.passLocked(message)
+		c.pass(now, message)
 	}
 }
 
-// answerLocked carries out a handler's answer: what it says now, what it changes
-// in the order in which answers came, what it sends when the writer gets to it.
-func (c *conn) answerLocked(a bus.Answer) error {
+// answer is a [bus.Answer], understood.
+type answer struct {
+	frame       []byte // what it says, nil for nothing
+	subscribe   []string
+	unsubscribe []string
+	interval    *int64 // milliseconds
+	snapshot    bool   // asks for a subscription, be it of nothing
+	changes     bool   // another view
+	renewal     *bus.Renewal
+	close       *bus.Close
+	join        int
+}
+
+// parseAnswer understands an answer, or refuses it as a whole.
+func parseAnswer(data []byte) (answer, error) {
+	var a bus.Answer
+	if err := json.Unmarshal(data, &a); err != nil {
+		return answer{}, fmt.Errorf("malformed: %w", err)
+	}
 	text, err := text(a.Payload)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	add, err := ticker.ParsePatterns(a.Subscribe)
+	subscribe, err := ticker.ParsePatterns(a.Subscribe)
 	if err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+		return answer{}, fmt.Errorf("subscribe: %w", err)
 	}
-	remove, err := ticker.ParsePatterns(a.Unsubscribe)
+	unsubscribe, err := ticker.ParsePatterns(a.Unsubscribe)
 	if err != nil {
-		return fmt.Errorf("unsubscribe: %w", err)
+		return answer{}, fmt.Errorf("unsubscribe: %w", err)
 	}
-	claims := c.life.state == joining && (a.Join == 0 || a.Join == c.life.number)
+	said := answer{
+		subscribe: subscribe, unsubscribe: unsubscribe, interval: a.IntervalMS,
+		snapshot: a.Subscribe != nil,
+		changes:  a.Subscribe != nil || a.Unsubscribe != nil || a.IntervalMS != nil,
+		renewal:  a.Renewal, close: a.Close, join: a.Join,
+	}
+	if text != nil {
+		said.frame = frame.AppendText(nil, text)
+	}
+	return said, nil
+}
+
+// answer carries out a handler's answer: what it changes now, in the order in
+// which answers came, and what it says when the socket takes it.
+func (c *conn) answer(now time.Time, a answer) {
+	claims := c.life.state == joining && (a.join == 0 || a.join == c.life.number)
 	first := claims && !c.welcomed
 	if claims {
-		c.claimLocked()
+		c.claim(now)
 	}
-	if text != nil {
+	out := outgoing{frame: a.frame}
+	if a.frame != nil {
 		c.gw.metrics.answers.Inc()
 	}
-	var out outgoing
-	if text != nil {
-		out.frame = frame.AppendText(nil, text)
-	}
-	if a.Renewal != nil {
-		out.view, out.snapshot = c.renewLocked(*a.Renewal), true // it may see more
+	if a.renewal != nil {
+		out.view, out.snapshot = c.renew(now, *a.renewal), true // it may see more
 	}
 	if first {
 		c.rules = nil // so far the client's wish
 	}
-	if a.Subscribe != nil || a.Unsubscribe != nil || a.IntervalMS != nil {
-		out.view, out.snapshot = c.subscribeLocked(add, remove, a.IntervalMS), a.Subscribe != nil
+	if a.changes {
+		out.view, out.snapshot = c.subscribe(a), a.snapshot
 	}
 	if first && c.resumes && out.view != nil {
-		out.since = c.wish.since
+		out.since = c.since
 	}
-	c.sendLocked(out)
+	c.send(out)
 	if first {
-		c.welcomed = true
-		c.drainLocked()
+		c.welcomed, c.since = true, nil
+		c.announceDrain(now)
 	}
-	if a.Close != nil {
-		c.finishLocked(closing(*a.Close))
+	if a.close != nil {
+		c.finish(now, closing(*a.close))
 	}
-	return nil
 }
 
 // text is the text frame that a payload stands for, nil for none.
@@ -343,86 +347,72 @@ func closing(c bus.Close) ending {
 	return ending{code: code, reason: c.Reason}
 }
 
-// subscribeLocked changes what is subscribed, and gives the new view.
-func (c *conn) subscribeLocked(add, remove []string, intervalMS *int64) *fanout.View {
-	if intervalMS != nil {
-		c.interval = min(max(time.Duration(*intervalMS)*time.Millisecond, 0), maxInterval)
+// subscribe changes what is subscribed, and gives the new view.
+func (c *conn) subscribe(a answer) *fanout.View {
+	if a.interval != nil {
+		c.interval = min(max(time.Duration(*a.interval)*time.Millisecond, 0), maxInterval)
 	}
-	c.rules = c.rules.Subscribe(add...).Unsubscribe(remove...)
-	return c.viewLocked()
+	c.rules = c.rules.Subscribe(a.subscribe...).Unsubscribe(a.unsubscribe...)
+	return c.view()
 }
 
-// renewLocked puts the connection on a newer token, and gives the new view if
-// that token sees something else.
-func (c *conn) renewLocked(r bus.Renewal) *fanout.View {
+// renew puts the connection on a newer token, and gives the new view if that token
+// sees something else.
+func (c *conn) renew(now time.Time, r bus.Renewal) *fanout.View {
 	c.token.ID, c.token.KeyID, c.token.Role = r.TokenID, r.KeyID, r.Role
 	c.token.Policies, c.token.Allowed = r.Policies, r.Allowed
 	c.token.IssuedAt, c.token.ExpiresAt = time.Unix(r.IssuedAt, 0), time.Unix(r.ExpiresAt, 0)
-	if c.gw.verifier.Revoked(c.token) { // since its handler looked at it
-		c.finishLocked(endRevoked)
-	}
+	c.recheck(now) // it may be revoked since its handler looked at it
 	scope := c.gw.policies.Scope(r.Role, r.Policies, r.Allowed)
 	if scope.Key() == c.scope.Key() {
 		return nil
 	}
 	c.scope = scope
-	return c.viewLocked()
+	return c.view()
 }
 
-// viewLocked is what the connection sees now.
-func (c *conn) viewLocked() *fanout.View {
+// recheck ends the connection if its token was revoked.
+func (c *conn) recheck(now time.Time) {
+	if c.ending == nil && c.gw.verifier.Revoked(c.token) {
+		c.finish(now, endRevoked)
+	}
+}
+
+// view is what the connection sees now.
+func (c *conn) view() *fanout.View {
 	scope := c.scope
-	// Made when a stream is new, and not by the bus's callback.
-	matcher := sync.OnceValue(c.rules.Matcher)
+	matcher := sync.OnceValue(c.rules.Matcher) // made when a stream is new
 	return &fanout.View{
 		Key:      strings.Join(c.rules, ",") + "|" + scope.Key(),
 		Sees:     func(s ticker.Symbol) bool { return matcher()(s) && scope.Sees(s) },
 		May:      scope.Sees,
 		Interval: c.interval,
+		Deflate:  c.deflate,
 	}
 }
 
-// leave waits until no handler can take the connection any more without being
-// told of its end, and tells it.
-func (c *conn) leave() {
-	timer := time.NewTimer(c.unansweredFor())
-	defer timer.Stop()
-	for !c.settled() {
-		select {
-		case <-c.wake:
-			continue
-		case <-timer.C:
-		}
-		break
+// leave tells that the connection has ended, once no handler can take it any more
+// without being told so.
+func (c *conn) leave(now time.Duration) {
+	if c.ending == nil || !c.closeSent && !c.over {
+		return
 	}
-	c.gw.places.give(c.visitor.token.UserID, c.visitor.addr)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.life.state = gone
-	news := bus.Leave{
-		ConnID:      c.id,
-		UserID:      c.actor,
-		Reason:      c.ending.reason,
-		Code:        int(c.ending.code),
-		ConnectedMS: time.Since(c.started).Milliseconds(),
-		MessagesIn:  c.messagesIn.Load(),
-		MessagesOut: c.messagesOut.Load(),
+	settled := c.life.state == claimed || c.life.refused || now-c.life.joined >= joinTimeout
+	if !c.left && settled {
+		c.left = true
+		c.gw.places.give(c.token.UserID, c.addr)
+		c.gw.courier.send(letter{subject: bus.LeaveOf(c.id), body: bus.Leave{
+			ConnID:      c.id,
+			UserID:      c.token.Actor(),
+			Reason:      c.ending.reason,
+			Code:        int(c.ending.code),
+			ConnectedMS: now.Milliseconds(),
+			MessagesIn:  c.messagesIn,
+			MessagesOut: c.messagesOut,
+		}})
 	}
-	if err := c.gw.bus.PublishJSON(bus.LeaveOf(c.id), news); err != nil {
-		c.gw.log.Error("publish leave", "conn_id", c.id, "err", err)
+	if c.left && c.over && !c.removed {
+		c.removed = true
+		c.gw.remove(c)
 	}
-}
-
-// unansweredFor is how long the join may still be answered.
-func (c *conn) unansweredFor() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return joinTimeout - time.Since(c.life.joined)
-}
-
-// settled reports whether a handler has the connection, or surely none.
-func (c *conn) settled() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.life.state == claimed || c.life.refused
 }

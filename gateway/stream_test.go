@@ -70,7 +70,7 @@ func TestStreamOfSome(t *testing.T) {
 	w.tick("BTC-USD=3")
 	c.want(w.tick("ETH-USD=4", "SOL-USD=4")) // whole: as on the bus
 	w.tick("SOL-EUR=5", "BTC-USD=5", "ETH-USD=5")
-	c.want(tickOf(5, "SOL-EUR=5", "ETH-USD=5"))
+	c.want(tickOf(5, "ETH-USD=5", "SOL-EUR=5")) // in the order in which they appeared first
 }
 
 // A client may change what it sees; every answer stands where it takes effect.

@@ -183,12 +183,14 @@ func TestDeadSocket(t *testing.T) {
 }
 
 // One that accepts a byte now and then is only slow: what it gets is whole
-// frames, however long they take.
+// frames, however long they take, and of now, not of when it was last sent one.
 func TestVerySlowSocket(t *testing.T) {
 	inBubble(t, func(w *world) {
 		c := w.begin(upgrade(w.demo()))
 		c.within(w.patience)
-		want := string(ws.MustCompileFrame(ws.NewTextFrame([]byte(w.tick("BTC-USD=1")))))
+		w.tick("BTC-USD=1")
+		const snapshot = `{"type":"ticker","snapshot":true,"seq":1,"ts":1000,"data":[{"symbol":"BTC-USD","price":1,"timestamp":1700000000}]}`
+		want := string(ws.MustCompileFrame(ws.NewTextFrame([]byte(snapshot))))
 		var got strings.Builder
 		for got.Len() < len(want) {
 			time.Sleep(29 * time.Second)

@@ -26,6 +26,25 @@ func BenchmarkBus(b *testing.B) {
 	}
 }
 
+// BenchmarkHeld is what a connection costs that is held and silent: the live heap
+// of its handler and of the bus, server and client, with names as long as real
+// ones.
+func BenchmarkHeld(b *testing.B) {
+	for _, conns := range []int{20_000, 100_000} {
+		b.Run(strconv.Itoa(conns), func(b *testing.B) {
+			for range b.N {
+				w := newWorld(b, options{})
+				before := w.heap()
+				for range conns {
+					w.join(newJoin(bus.NewID()))
+				}
+				b.ReportMetric(float64(w.heap()-before)/float64(conns), "B/conn")
+				w.stop()
+			}
+		})
+	}
+}
+
 // inWindows calls send and receive b.N times each, so that at most window sent
 // are not received.
 func inWindows(b *testing.B, window int, send func(i int), receive func()) {

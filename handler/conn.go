@@ -1,7 +1,9 @@
 package handler
 
 import (
+	"strings"
 	"time"
+	"unique"
 
 	"tickerd/auth"
 	"tickerd/bus"
@@ -11,22 +13,51 @@ import (
 // routeWebSocket is what a connection's policy must allow it to connect to.
 const routeWebSocket = "/ws/ticker"
 
-// A conn is what a worker knows of a connection that it holds.
+// A conn is what a worker knows of a connection that it holds. There are very
+// many, and most are alike: what several may have in common they share.
 type conn struct {
-	sub      *bus.Subscription
-	user     string // the actor: "user:demo"
-	scope    *auth.Scope
-	rules    ticker.Rules
-	interval int64 // milliseconds
-	expires  int64 // unix seconds
-	join     int   // the number of the join by which it is held
-	broken   bool  // one of its messages made us panic: it is being closed
+	who      unique.Handle[holder]
+	rules    unique.Handle[string] // as heldRules makes it
+	expires  int64                 // unix seconds
+	join     uint32                // the number of the join by which it is held
+	interval uint16                // milliseconds, at most maxIntervalMS
+	broken   bool                  // one of its messages made us panic: it is being closed
 }
+
+// A holder is whose a connection is, and what it may do.
+type holder struct {
+	user  string // the actor: "user:demo"
+	scope *auth.Scope
+}
+
+func (c *conn) user() string       { return c.who.Value().user }
+func (c *conn) scope() *auth.Scope { return c.who.Value().scope }
 
 // says is a with the word by which join c is held.
 func (c *conn) says(a answer) answer {
-	a.Join = c.join
+	a.Join = int(c.join)
 	return a
+}
+
+// ruleSeparator stands between rules, and in none.
+const ruleSeparator = ","
+
+// heldRules makes one text of rules, which all connections with the same ones
+// share.
+func heldRules(r ticker.Rules) unique.Handle[string] {
+	if len(r) == 1 {
+		return unique.Make(r[0])
+	}
+	return unique.Make(strings.Join(r, ruleSeparator))
+}
+
+// held is the rules of c.
+func (c *conn) held() ticker.Rules {
+	text := c.rules.Value()
+	if text == "" {
+		return ticker.Rules{}
+	}
+	return strings.Split(text, ruleSeparator)
 }
 
 // decide answers one message of the client.
@@ -68,16 +99,16 @@ func (c *conn) subscribe(h *Handler, m message) (answer, *fault) {
 	if len(patterns) == 0 && interval == nil {
 		return answer{}, faultf(codeBadSymbol, "no symbols")
 	}
-	rules := c.rules.Subscribe(patterns...)
+	rules := c.held().Subscribe(patterns...)
 	if err := rules.Check(); err != nil {
 		return answer{}, &fault{codeBadSymbol, err.Error()}
 	}
-	c.rules = rules
+	c.rules = heldRules(rules)
 	if interval != nil {
-		c.interval = *interval
+		c.interval = uint16(*interval)
 	}
 	return answer{
-		Payload: subscribed{typeSubscribed, m.id, c.rules, c.interval},
+		Payload: subscribed{typeSubscribed, m.id, rules, int64(c.interval)},
 		Answer:  bus.Answer{Subscribe: patterns, IntervalMS: interval},
 	}, nil
 }
@@ -90,13 +121,13 @@ func (c *conn) unsubscribe(h *Handler, m message) (answer, *fault) {
 	if len(patterns) == 0 {
 		return answer{}, faultf(codeBadSymbol, "no symbols")
 	}
-	rules := c.rules.Unsubscribe(patterns...)
+	rules := c.held().Unsubscribe(patterns...)
 	if err := rules.Check(); err != nil {
 		return answer{}, &fault{codeBadSymbol, err.Error()}
 	}
-	c.rules = rules
+	c.rules = heldRules(rules)
 	return answer{
-		Payload: unsubscribed{typeUnsubscribed, m.id, c.rules},
+		Payload: unsubscribed{typeUnsubscribed, m.id, rules},
 		Answer:  bus.Answer{Unsubscribe: patterns},
 	}, nil
 }
@@ -114,7 +145,7 @@ func (c *conn) patterns(h *Handler, m message) ([]string, *fault) {
 	for _, p := range patterns {
 		switch {
 		case ticker.IsPattern(p):
-		case !c.scope.Sees(ticker.Symbol(p)):
+		case !c.scope().Sees(ticker.Symbol(p)):
 			hidden = append(hidden, p)
 		case !h.catalog.has(ticker.Symbol(p)):
 			unknown = append(unknown, p)
@@ -138,20 +169,20 @@ func (c *conn) refresh(h *Handler, m message) (answer, *fault) {
 	}
 	t, err := h.verifier.Verify(raw)
 	if err != nil {
-		h.log.Debug("refresh refused", "user_id", c.user, "err", err)
+		h.log.Debug("refresh refused", "user_id", c.user(), "err", err)
 		return answer{}, faultf(codeBadToken, "invalid token")
 	}
 	expires := t.ExpiresAt.Unix()
 	scope := h.policies.Scope(t.Role, t.Policies, t.Allowed)
 	switch {
-	case t.Actor() != c.user:
+	case t.Actor() != c.user():
 		return answer{}, faultf(codeBadToken, "token of another user")
 	case expires <= c.expires:
 		return answer{}, faultf(codeBadToken, "token does not end later than the present one")
 	case !scope.Allows(auth.ActionConnect, routeWebSocket):
 		return answer{}, faultf(codeBadToken, "policy of the token does not allow to connect")
 	}
-	c.scope, c.expires = scope, expires
+	c.who, c.expires = unique.Make(holder{c.user(), scope}), expires
 	return answer{
 		Payload: refreshed{typeRefreshed, m.id, remaining(expires, h.Clock())},
 		Answer: bus.Answer{Renewal: &bus.Renewal{

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+	"unique"
 
 	"tickerd/auth"
 	"tickerd/bus"
@@ -42,7 +43,8 @@ func FuzzMessage(f *testing.F) {
 	codes := []string{codeBadJSON, codeUnknownType, codeBadSymbol, codeBadInterval, codeForbidden, codeBadToken}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		held := ticker.Rules{"*", "!ETH-*"}
-		c := &conn{user: "user:demo", scope: h.policies.Scope("user", nil, nil), rules: held, interval: 7}
+		who := unique.Make(holder{"user:demo", h.policies.Scope("user", nil, nil)})
+		c := &conn{who: who, rules: heldRules(held), interval: 7}
 		w.buf.Reset()
 		if err := w.encoder.Encode(c.decide(h, data)); err != nil {
 			t.Fatal(err)
@@ -58,7 +60,7 @@ func FuzzMessage(f *testing.F) {
 			Type, Code, Message string
 			ID                  json.RawMessage
 			Symbols             []string
-			Interval            int64 `json:"interval_ms"`
+			Interval            uint16 `json:"interval_ms"`
 		}
 		if err := json.Unmarshal(a.Payload, &said); err != nil {
 			t.Fatalf("%v: %s", err, a.Payload)
@@ -81,16 +83,16 @@ func FuzzMessage(f *testing.F) {
 				t.Fatalf("%q: got %s", data, a.Payload)
 			}
 			if a.Subscribe != nil || a.Unsubscribe != nil || a.IntervalMS != nil || a.Renewal != nil ||
-				!slices.Equal(c.rules, held) || c.interval != 7 {
+				!slices.Equal(c.held(), held) || c.interval != 7 {
 				t.Fatalf("%q: refused, but it did something: %s", data, w.buf.Bytes())
 			}
 			return
 		}
 		rules := held.Subscribe(a.Subscribe...).Unsubscribe(a.Unsubscribe...)
-		if !slices.Equal(c.rules, rules) {
-			t.Fatalf("%q: the handler holds %q, the gateway %q", data, c.rules, rules)
+		if !slices.Equal(c.held(), rules) {
+			t.Fatalf("%q: the handler holds %q, the gateway %q", data, c.held(), rules)
 		}
-		if said.Type == typeSubscribed && (!slices.Equal(said.Symbols, c.rules) || said.Interval != c.interval || a.Subscribe == nil) {
+		if said.Type == typeSubscribed && (!slices.Equal(said.Symbols, c.held()) || said.Interval != c.interval || a.Subscribe == nil) {
 			t.Fatalf("%q: got %s", data, w.buf.Bytes())
 		}
 	})

@@ -118,8 +118,14 @@ func (m message) intervalMS() (*int64, *fault) {
 		return nil, nil
 	}
 	var ms int64
-	if !isNumber(m.interval) || json.Unmarshal(m.interval, &ms) != nil || ms < 0 || ms > maxIntervalMS {
-		return nil, faultf(codeBadInterval, "interval_ms is not an integer from 0 to %d", maxIntervalMS)
+	if !isNumber(m.interval) || json.Unmarshal(m.interval, &ms) != nil || !isInterval(ms) {
+		return nil, badInterval()
 	}
 	return &ms, nil
+}
+
+func isInterval(ms int64) bool { return 0 <= ms && ms <= maxIntervalMS }
+
+func badInterval() *fault {
+	return faultf(codeBadInterval, "interval_ms is not an integer from 0 to %d", maxIntervalMS)
 }

@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"strings"
-	"sync"
+	"unique"
 
 	"tickerd/auth"
 	"tickerd/bus"
@@ -20,7 +21,7 @@ import (
 type worker struct {
 	*Handler
 
-	inbox *inbox
+	inbox *bus.Inbox
 	joins *bus.Subscription
 
 	// Owned by run.
@@ -30,7 +31,7 @@ type worker struct {
 }
 
 func newWorker(h *Handler) *worker {
-	w := &worker{Handler: h, inbox: newInbox(), conns: make(map[*bus.Subscription]*conn)}
+	w := &worker{Handler: h, conns: make(map[*bus.Subscription]*conn)}
 	w.encoder = json.NewEncoder(&w.buf)
 	w.encoder.SetEscapeHTML(false) // an id is echoed as it came
 	return w
@@ -38,43 +39,17 @@ func newWorker(h *Handler) *worker {
 
 // open puts the worker up for joins.
 func (w *worker) open() (err error) {
-	w.joins, err = w.bus.SubscribeQueueChan(bus.Joins, bus.Handlers, w.inbox.ch)
+	w.inbox = w.bus.NewInbox()
+	w.joins, err = w.inbox.SubscribeQueue(bus.Joins, bus.Handlers)
 	return err
 }
 
 // run handles what comes until ctx ends and nothing more can come.
 func (w *worker) run(ctx context.Context) {
-	var pump sync.WaitGroup
-	defer pump.Wait()
-	done := make(chan struct{})
-	defer close(done)
-	pump.Go(func() { w.inbox.pump(done) })
-
-	var batch []*bus.Msg
-	for {
-		select {
-		case <-ctx.Done():
-			w.close()
-			return
-		case <-w.inbox.wake:
-			batch = w.inbox.take(batch)
-			w.handleAll(batch)
-		}
-	}
-}
-
-// handleAll handles messages in order, up to the end that close puts behind the
-// last; it reports whether that was among them.
-func (w *worker) handleAll(batch []*bus.Msg) (end bool) {
-	for i, m := range batch {
-		if m == nil {
-			end = true
-			continue
-		}
+	for m := w.inbox.Next(ctx.Done()); m != nil; m = w.inbox.Next(ctx.Done()) {
 		w.handle(m)
-		batch[i] = nil // the garbage collector need not wait for the others
 	}
-	return end
+	w.close()
 }
 
 // handle handles one message. Should that panic, the connection in question is
@@ -94,9 +69,9 @@ func (w *worker) handle(m *bus.Msg) {
 	case bus.IsMessage(m.Subject):
 		w.message(m, c)
 	case bus.IsLeave(m.Subject):
-		w.release(c)
+		w.release(m.Sub)
 	case bus.IsJoin(m.Subject):
-		w.yield(m, c)
+		w.yield(m)
 	}
 }
 
@@ -113,15 +88,16 @@ func (w *worker) join(m *bus.Msg) {
 		w.send(m.Reply, closing(closeForbidden, "policy does not allow it"))
 		return
 	}
-	c := &conn{user: j.UserID, scope: scope, interval: j.IntervalMS, expires: j.ExpiresAt, join: j.Number}
-	if c.sub, err = w.bus.SubscribeChan(bus.AllOf(j.ConnID), w.inbox.ch); err != nil {
+	sub, err := w.inbox.Subscribe(bus.AllOf(j.ConnID))
+	if err != nil {
 		w.log.Error("connection not taken", "conn_id", j.ConnID, "err", err)
 		return
 	}
-	w.conns[c.sub] = c
+	c := &conn{who: unique.Make(holder{j.UserID, scope}), expires: j.ExpiresAt, join: uint32(j.Number)}
+	w.conns[sub] = c
 	w.metrics.connections.Inc()
 	if j.Rejoin {
-		c.rules = j.Symbols
+		c.rules, c.interval = heldRules(j.Symbols), uint16(j.IntervalMS)
 		w.send(m.Reply, c.says(answer{}))
 		return
 	}
@@ -131,18 +107,28 @@ func (w *worker) join(m *bus.Msg) {
 // welcome answers a connection's first join. A gateway lets nobody in with a wish
 // that cannot be fulfilled; should one be, it is refused as a whole.
 func (w *worker) welcome(address string, c *conn, j bus.Join) {
-	if len(j.Symbols) == 0 {
-		j.Symbols = []string{ticker.Everything}
-	}
-	wish, bad := parsePatterns(j.Symbols)
-	c.rules = ticker.Rules{}.Subscribe(wish...)
+	wish, interval, bad := wishOf(j)
+	rules := ticker.Rules{}.Subscribe(wish...)
+	c.rules, c.interval = heldRules(rules), uint16(interval)
 	w.send(address, c.says(answer{
-		Payload: welcome{typeWelcome, c.user, j.ConnID, c.rules, c.interval, remaining(c.expires, w.Clock()), j.Resumed},
-		Answer:  bus.Answer{Subscribe: c.rules, IntervalMS: &c.interval},
+		Payload: welcome{typeWelcome, j.UserID, j.ConnID, rules, interval, remaining(c.expires, w.Clock()), j.Resumed},
+		Answer:  bus.Answer{Subscribe: rules, IntervalMS: &interval},
 	}))
 	if bad != nil {
 		w.send(address, w.refuse(bad, nil))
 	}
+}
+
+// wishOf is what a client wishes for at first: everything, where it does not say.
+func wishOf(j bus.Join) (patterns []string, intervalMS int64, bad *fault) {
+	if !isInterval(j.IntervalMS) {
+		return nil, 0, badInterval()
+	}
+	if len(j.Symbols) == 0 {
+		return []string{ticker.Everything}, j.IntervalMS, nil
+	}
+	patterns, bad = parsePatterns(j.Symbols)
+	return patterns, j.IntervalMS, bad
 }
 
 // parseJoin reads a join that can be answered.
@@ -156,14 +142,21 @@ func parseJoin(m *bus.Msg) (j bus.Join, err error) {
 	if j.ConnID != bus.ConnID(m.Subject) {
 		return j, fmt.Errorf("of connection %.40q", j.ConnID)
 	}
+	if j.Number < 0 || j.Number > math.MaxInt32 {
+		return j, fmt.Errorf("number %d", j.Number)
+	}
 	if j.Rejoin {
-		return j, checkRules(j.Symbols)
+		return j, checkHeld(j)
 	}
 	return j, nil
 }
 
-// checkRules reports what in a list is no rule.
-func checkRules(rules ticker.Rules) error {
+// checkHeld reports what no connection can have held.
+func checkHeld(j bus.Join) error {
+	if !isInterval(j.IntervalMS) {
+		return fmt.Errorf("interval_ms %d", j.IntervalMS)
+	}
+	rules := ticker.Rules(j.Symbols)
 	for _, rule := range rules {
 		if _, err := ticker.ParsePattern(strings.TrimPrefix(rule, "!")); err != nil {
 			return err
@@ -186,16 +179,16 @@ func (w *worker) message(m *bus.Msg, c *conn) {
 
 // yield lets go of a connection whose join was given to someone anew, be it to
 // this same worker: one subscription is as good as the other.
-func (w *worker) yield(m *bus.Msg, c *conn) {
+func (w *worker) yield(m *bus.Msg) {
 	if _, err := parseJoin(m); err == nil {
-		w.release(c)
+		w.release(m.Sub)
 	}
 }
 
 // release lets go of a connection.
-func (w *worker) release(c *conn) {
-	w.unsubscribe(c.sub)
-	delete(w.conns, c.sub)
+func (w *worker) release(sub *bus.Subscription) {
+	w.unsubscribe(sub)
+	delete(w.conns, sub)
 	w.metrics.connections.Dec()
 	if len(w.conns) == 0 {
 		w.conns = make(map[*bus.Subscription]*conn) // a map keeps the memory of its best days
@@ -236,6 +229,7 @@ func (w *worker) close() {
 		w.drain(sub)
 	}
 	w.settle()
+	w.inbox.Close()
 	w.metrics.connections.Sub(float64(len(w.conns)))
 }
 
@@ -248,12 +242,7 @@ func (w *worker) drain(s *bus.Subscription) {
 
 // settle handles all that came before the bus has taken note of what we drained.
 func (w *worker) settle() {
-	if err := w.bus.Flush(context.Background()); err != nil {
-		w.log.Debug("flush", "err", err) // without a bus nothing comes any more
-	}
-	w.inbox.ch <- nil
-	for end := false; !end; {
-		<-w.inbox.wake
-		end = w.handleAll(w.inbox.take(nil))
+	if err := w.inbox.Settle(w.handle); err != nil {
+		w.log.Debug("bus", "err", err) // without a bus nothing comes any more
 	}
 }

@@ -40,6 +40,13 @@ func TestJoin(t *testing.T) {
 			`{"payload":{"type":"welcome","user_id":"user:demo","conn_id":"%s","symbols":[],"interval_ms":0,"expires_in":3600},"subscribe":[],"interval_ms":0}`,
 			`{"payload":{"type":"error","code":"bad_symbol","message":"malformed pattern: [\"nonsense\"]"}}`,
 		}},
+		{"interval too long", func(j *bus.Join) { j.IntervalMS = 60_001 }, []string{
+			`{"payload":{"type":"welcome","user_id":"user:demo","conn_id":"%s","symbols":[],"interval_ms":0,"expires_in":3600},"subscribe":[],"interval_ms":0}`,
+			`{"payload":{"type":"error","code":"bad_interval","message":"interval_ms is not an integer from 0 to 60000"}}`,
+		}},
+		{"the longest interval, and a number", func(j *bus.Join) { j.IntervalMS, j.Number = 60_000, 1<<31-1 }, []string{
+			`{"payload":{"type":"welcome","user_id":"user:demo","conn_id":"%s","symbols":["*"],"interval_ms":60000,"expires_in":3600},"subscribe":["*"],"interval_ms":60000,"join":2147483647}`,
+		}},
 		{"forbidden", func(j *bus.Join) { j.Role = "nobody" }, []string{
 			`{"close":{"code":4501,"reason":"policy does not allow it"}}`,
 		}},
@@ -224,6 +231,10 @@ func TestRubbishOnTheBus(t *testing.T) {
 	other := newJoin("other")
 	badRules := newJoin("c")
 	badRules.Rejoin, badRules.Symbols = true, []string{"*", "!"}
+	badInterval := newJoin("c")
+	badInterval.Rejoin, badInterval.IntervalMS = true, -1
+	badNumber := newJoin("c")
+	badNumber.Number = 1 << 31
 	for _, c := range []struct {
 		subject string
 		payload any
@@ -234,6 +245,8 @@ func TestRubbishOnTheBus(t *testing.T) {
 		{bus.JoinOf("b"), []byte(`{}`), `connection \"\"`},
 		{bus.JoinOf("b"), []byte(`{"conn_id":5}`), "Go struct field"},
 		{bus.JoinOf("c"), badRules, "conn.c.join"},
+		{bus.JoinOf("c"), badInterval, "interval_ms -1"},
+		{bus.JoinOf("c"), badNumber, "number 2147483648"},
 		{bus.JoinOf("a"), []byte("rubbish"), "conn.a.join"}, // held: it stays
 		{bus.JoinOf("a"), other, "conn.a.join"},
 		{"conn.a.hello", []byte("rubbish"), ""},

@@ -1,63 +1,74 @@
 package fanout
 
-import "tickerd/gateway/frame"
+import (
+	"math"
+	"time"
 
-// A Cursor is one connection's place in the stream of its view. Its zero value
-// with a hub is subscribed to nothing. It belongs to one goroutine.
+	"tickerd/gateway/frame"
+)
+
+// A Cursor is one connection's place in the stream of its view. It belongs to one
+// goroutine.
+//
+// What its methods give as frames is shared with other connections, and never
+// changes.
 type Cursor struct {
 	hub    *Hub
-	stream *stream
-	off    int64
-
-	// upTo is the seq that the connection was brought up to apart from the stream,
-	// until the first frame after that: a stream with an interval may still have to
-	// send what it has had already.
-	upTo uint64
+	stream *Stream // nil: on nothing
+	position
 }
 
 // NewCursor gives a cursor on nothing.
 func NewCursor(h *Hub) Cursor { return Cursor{hub: h} }
 
-// Subscribe puts the cursor on v, at a snapshot, which it appends to dst. What is
-// not live follows it, and what has become so without the cursor's having read it.
-func (c *Cursor) Subscribe(v View, dst []byte) (frames []byte) {
+// Stream is what the cursor is on; nil: nothing. Its Head grows when there is more
+// to read than at Offset.
+func (c *Cursor) Stream() *Stream { return c.stream }
+
+// Offset is where the cursor is in its stream.
+func (c *Cursor) Offset() int64 { return c.off }
+
+// Subscribe puts the cursor on v, at a snapshot, which it gives. What is not live
+// follows it, and what has become live without the cursor's having read it.
+func (c *Cursor) Subscribe(v View) (frames []byte) {
 	owed := c.move(v)
-	return c.snapshot(owed, dst)
+	return c.snapshot(owed)
 }
 
-// Snapshot appends a frame with every price of the view, and goes on from there.
+// Snapshot gives a frame with every price of the view, and goes on from there.
 // What is live, and what is not, follows it.
-func (c *Cursor) Snapshot(dst []byte) (frames []byte) { return c.snapshot(true, dst) }
+func (c *Cursor) Snapshot() (frames []byte) { return c.snapshot(true) }
 
-func (c *Cursor) snapshot(owed bool, dst []byte) (frames []byte) {
-	frames, c.upTo, c.off = c.hub.snapshot(c.stream, owed, dst)
-	return frames
+func (c *Cursor) snapshot(owed bool) (frames []byte) {
+	n, at := c.hub.snapshot(c.stream)
+	c.position = at
+	return n.frames(owed)
 }
 
-// Resume puts the cursor on v, behind seq. It appends the ticks that came since,
-// in one message where v has an interval, or where they are no longer kept a
+// Resume puts the cursor on v, behind seq. It gives the ticks that came since, in
+// one message where v has an interval, or where they are no longer kept a
 // snapshot. Of what is live it tells as Subscribe does.
-func (c *Cursor) Resume(v View, seq uint64, dst []byte) (frames []byte) {
+func (c *Cursor) Resume(v View, seq uint64) (frames []byte) {
 	owed := c.move(v)
-	frames, upTo, off, kept := c.hub.follow(c.stream, seq, owed, dst)
+	r, at, kept := c.hub.resumption(c.stream, seq)
 	if !kept {
-		return c.snapshot(owed, dst)
+		return c.snapshot(owed)
 	}
-	c.upTo, c.off = upTo, off
-	return frames
+	c.position = at
+	return r.frames(owed)
 }
 
 // Switch puts the cursor on v, at the tick where it is now, so that nothing that
 // both views see is left out or comes twice.
-func (c *Cursor) Switch(v View, dst []byte) (frames []byte) {
+func (c *Cursor) Switch(v View) (frames []byte) {
 	if c.stream == nil || c.stream.key.interval > 0 {
-		return c.Subscribe(v, dst)
+		return c.Subscribe(v)
 	}
 	seq, kept := c.hub.had(c.stream, c.off)
 	if !kept {
-		return c.Subscribe(v, dst)
+		return c.Subscribe(v)
 	}
-	return c.Resume(v, max(c.upTo, seq), dst)
+	return c.Resume(v, max(c.upTo, seq))
 }
 
 // move changes the stream, and reports whether status messages were left unread in
@@ -80,7 +91,7 @@ func (c *Cursor) Close() {
 
 // Next gives the frames that the connection has not had, count of them: as many
 // as fit into most bytes, and one at least, or none when there is nothing new.
-// They are shared and never change. Having written them, go on with Advance.
+// Having written them, go on with Advance.
 //
 // It reports false when the cursor has fallen so far behind that they are no
 // longer kept: the connection goes on with Snapshot.
@@ -88,11 +99,9 @@ func (c *Cursor) Next(most int) (frames []byte, count int, kept bool) {
 	if c.stream == nil {
 		return nil, 0, true
 	}
+	fresh := c.skip()
 	b, kept := c.stream.read(c.off)
-	if len(b) > 0 && c.upTo > 0 {
-		c.off, c.upTo = c.hub.past(c.stream, c.off, c.upTo), 0
-		b, kept = c.stream.read(c.off)
-	}
+	b = b[:min(int64(len(b)), fresh)]
 	end := 0
 	for end < len(b) {
 		n, ok := frame.Len(b[end:])
@@ -105,15 +114,31 @@ func (c *Cursor) Next(most int) (frames []byte, count int, kept bool) {
 	return b[:end], count, kept
 }
 
-// Advance moves the cursor over n bytes that Next gave.
+// skip passes over frames that the connection has had already, and tells how many
+// bytes come before the next such frame.
+func (c *Cursor) skip() (fresh int64) {
+	if c.upTo == 0 || c.off == c.stream.Head() {
+		return math.MaxInt64
+	}
+	from, to, all := c.hub.after(c.stream, c.off, c.upTo)
+	c.off = from
+	if all {
+		c.upTo = 0
+	}
+	return to - from
+}
+
+// Advance moves the cursor over n bytes that Next gave, which are whole frames. A
+// negative n takes it back over the last of them, those that were not sent after
+// all; it then gives them again.
 func (c *Cursor) Advance(n int) { c.off += int64(n) }
 
-// Changed gives a channel that is closed when there is more to read; nil, which
-// blocks forever, when the cursor is on nothing. Ask for it before Next says that
-// there is nothing.
-func (c *Cursor) Changed() <-chan struct{} {
+// Late reports whether the first frame that the connection has not had was
+// appended more than most ago, or is no longer kept.
+func (c *Cursor) Late(now time.Time, most time.Duration) bool {
 	if c.stream == nil {
-		return nil
+		return false
 	}
-	return *c.stream.changed.Load()
+	c.skip()
+	return c.hub.late(c.stream, c.off, now, most)
 }

@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -23,342 +22,145 @@ const (
 // A Hub takes every tick once and keeps the streams. It is safe for concurrent
 // use; nothing in it waits for a connection.
 type Hub struct {
-	start time.Time
+	start   time.Time
+	changed func()
+	wake    chan struct{} // tells Run that a stream became due earlier
 
-	wake chan struct{} // tells Run that a stream became due earlier
+	// turn is whose turn it is to append: a tick's, a status's, or that of what is
+	// due. It is taken before mu, and kept while messages are scanned and compressed,
+	// for which mu is not: only who appends has to wait then.
+	turn    sync.Mutex
+	batch   batch
+	scanned ticker.Scanned
+	touched []*Stream
 
-	mu      sync.Mutex
-	term    uint64
-	seq     uint64
-	ts      int64
-	index   map[string]int // of a symbol in latest
-	latest  []latest       // in the order in which the symbols appeared
-	history history
-	status  status
-	streams map[streamKey]*stream
-	timed   map[*stream]struct{} // those with an interval
-
-	// Scratch of one call, kept for its memory.
-	scanned  ticker.Scanned
-	indexes  []int
-	composer composer
+	mu        sync.Mutex
+	term      uint64
+	seq       uint64
+	ts        int64
+	symbols   *symbols
+	latest    [][]byte // each symbol's newest element
+	news      set      // the symbols that the last tick changed
+	history   history
+	status    *status
+	streams   map[streamKey]*Stream
+	interests interests
+	agenda    agenda
+	cached    []*Stream // those that have a snapshot
+	composer  composer
 }
 
-// latest is a symbol's newest element.
-type latest struct {
-	symbol ticker.Symbol
-	json   []byte
-}
-
-// NewHub makes a hub that knows no price yet.
-func NewHub() *Hub {
+// NewHub makes a hub that knows no price yet. Changed is called after something was
+// appended to a stream, or to many: once for each tick, status, or time at which
+// something was due, and by whoever appended. No lock is held then. It must not
+// block; nil: nobody is told.
+func NewHub(changed func()) *Hub {
+	if changed == nil {
+		changed = func() {}
+	}
 	return &Hub{
-		start:   time.Now(),
-		wake:    make(chan struct{}, 1),
-		index:   map[string]int{},
-		streams: map[streamKey]*stream{},
-		timed:   map[*stream]struct{}{},
+		start:     time.Now(),
+		changed:   changed,
+		wake:      make(chan struct{}, 1),
+		symbols:   &symbols{index: map[string]int{}},
+		streams:   map[streamKey]*Stream{},
+		interests: interests{broad: map[*Stream]struct{}{}},
 	}
 }
 
 // Tick takes a tick as it came over the bus, of a publisher's term (0: unknown).
-// One that is malformed or outdated is refused as a whole.
+// One that is malformed or outdated is refused as a whole. The message then belongs
+// to the hub.
 func (h *Hub) Tick(msg []byte, term uint64) error {
+	return h.append(func() error {
+		if err := ticker.Scan(msg, &h.scanned); err != nil {
+			return err
+		}
+		return h.spread(msg, term)
+	})
+}
+
+// append takes a turn, in which do fills the batch, and tells of it.
+func (h *Hub) append(do func() error) error {
+	h.turn.Lock()
+	h.batch.begin(h.elapsed())
+	err := do()
+	if len(h.batch.waiting) > 0 {
+		h.batch.compress()
+		h.mu.Lock()
+		h.batch.release()
+		h.mu.Unlock()
+	}
+	appended := h.batch.appended
+	h.turn.Unlock()
+	if appended {
+		h.changed()
+	}
+	return err
+}
+
+func (h *Hub) elapsed() time.Duration { return time.Since(h.start) }
+
+// spread takes the scanned tick, and brings it to the streams that see some of it.
+func (h *Hub) spread(msg []byte, term uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if term < h.term {
+	t := &h.scanned
+	switch {
+	case term < h.term:
 		return fmt.Errorf("%w: %d after %d", ErrOldTerm, term, h.term)
+	case t.Seq <= h.seq:
+		return fmt.Errorf("%w: %d after %d", ErrOldSeq, t.Seq, h.seq)
 	}
-	if err := ticker.Scan(msg, &h.scanned); err != nil {
-		return err
-	}
-	if h.scanned.Seq <= h.seq {
-		return fmt.Errorf("%w: %d after %d", ErrOldSeq, h.scanned.Seq, h.seq)
-	}
-	h.term, h.seq, h.ts = term, h.scanned.Seq, h.scanned.TS
-	h.learn(h.scanned.Data)
-	now := time.Now()
-	h.history.add(now, h.seq, msg)
-	for _, s := range h.streams {
-		s.learn(h.latest)
-		if s.key.interval > 0 {
-			h.mark(s, now)
-			continue
+	h.term, h.seq, h.ts = term, t.Seq, t.TS
+	h.dropSnapshots()
+	count := h.learn(t.Data)
+	h.history.add(h.batch.at, h.seq, msg)
+
+	h.composer.begin(h.seq, h.ts, false)
+	h.touched = h.interests.of(h.news, h.seq, h.touched[:0])
+	for _, s := range h.touched {
+		switch {
+		case s.key.interval > 0:
+			h.mark(s)
+		case s.seen.shared(h.news) == count:
+			h.batch.tick(s, h.seq, whole(msg))
+		default:
+			h.batch.tick(s, h.seq, h.composer.compose(h.latest, s.seen, h.news))
 		}
-		if parts := h.compose(s, msg); parts != nil {
-			s.append(now, h.seq, true, parts)
-		}
 	}
+	clear(h.touched)
 	return nil
 }
 
-// learn keeps the newest of each symbol, and notes the elements' indexes.
-func (h *Hub) learn(data []ticker.Element) {
-	h.indexes = h.indexes[:0]
+// learn keeps the newest of each symbol, and tells how many have changed.
+func (h *Hub) learn(data []ticker.Element) (count int) {
+	clear(h.news)
+	next := 0 // publishers keep to an order
 	for _, e := range data {
-		i, known := h.index[string(e.Symbol)]
+		i, known := h.symbols.find(e.Symbol, next)
 		if !known {
-			i = len(h.latest)
-			h.index[string(e.Symbol)] = i
-			h.latest = append(h.latest, latest{symbol: ticker.Symbol(e.Symbol)})
+			h.meet(data)
+			i, _ = h.symbols.find(e.Symbol, next)
 		}
-		h.latest[i].json = append(h.latest[i].json[:0], e.JSON...)
-		h.indexes = append(h.indexes, i)
-	}
-}
-
-// compose gives the frame that s gets of the scanned tick msg: msg itself where
-// it sees all of it, nil where it sees nothing.
-func (h *Hub) compose(s *stream, msg []byte) [][]byte {
-	c := &h.composer
-	c.begin(h.scanned.Seq, h.scanned.TS, false)
-	all := true
-	for i, e := range h.scanned.Data {
-		if s.sees[h.indexes[i]] {
-			c.add(e.JSON)
-		} else {
-			all = false
+		next = i + 1
+		h.latest[i] = append(h.latest[i][:0], e.JSON...)
+		if !h.news.has(i) {
+			h.news.add(i)
+			count++
 		}
 	}
-	switch {
-	case c.empty():
-		return nil
-	case all:
-		return c.whole(msg)
-	default:
-		return c.end()
-	}
+	return count
 }
 
-// Run sends the streams with an interval what is due, until ctx ends.
-func (h *Hub) Run(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		if wait, some := h.sendDue(time.Now()); some {
-			timer.Reset(wait)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		case <-h.wake:
-		}
+// meet makes known what is new in a tick.
+func (h *Hub) meet(data []ticker.Element) {
+	h.symbols = h.symbols.with(data)
+	n := len(h.symbols.names)
+	h.latest = append(h.latest, make([][]byte, n-len(h.latest))...)
+	h.news = h.news.grown(n)
+	h.interests.grow(n)
+	for _, s := range h.streams {
+		h.interests.add(s, s.learn(h.symbols))
 	}
-}
-
-// mark notes in a stream with an interval what the scanned tick changed of it.
-func (h *Hub) mark(s *stream, now time.Time) {
-	clean := len(s.dirty) == 0
-	for _, i := range h.indexes {
-		if s.sees[i] && !s.isDirty[i] {
-			s.isDirty[i] = true
-			s.dirty = append(s.dirty, i)
-		}
-	}
-	if !clean || len(s.dirty) == 0 {
-		return
-	}
-	s.due = s.key.next(now.Sub(h.start))
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
-}
-
-// sendDue appends the frames that are due, and tells how long it is to the next.
-func (h *Hub) sendDue(now time.Time) (wait time.Duration, some bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	elapsed := now.Sub(h.start)
-	for s := range h.timed {
-		if len(s.dirty) == 0 {
-			continue
-		}
-		if s.due > elapsed {
-			if left := s.due - elapsed; !some || left < wait {
-				wait, some = left, true
-			}
-			continue
-		}
-		c := &h.composer
-		c.begin(h.seq, h.ts, false)
-		for _, i := range s.dirty {
-			c.add(h.latest[i].json)
-			s.isDirty[i] = false
-		}
-		s.dirty = s.dirty[:0]
-		s.append(now, h.seq, true, c.end())
-	}
-	return wait, some
-}
-
-// stream gives the stream of a view, to be given back with release.
-func (h *Hub) stream(v View) *stream {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	key := streamKey{v.Key, v.Interval, phase(v.Interval, time.Since(h.start))}
-	s := h.streams[key]
-	if s == nil {
-		s = &stream{key: key, view: v}
-		s.init()
-		s.learn(h.latest)
-		h.streams[key] = s
-		if v.Interval > 0 {
-			h.timed[s] = struct{}{}
-		}
-	}
-	s.readers++
-	return s
-}
-
-// release gives a stream back; the last reader's ends it.
-func (h *Hub) release(s *stream) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s.readers--
-	if s.readers == 0 {
-		delete(h.streams, s.key)
-		delete(h.timed, s)
-	}
-}
-
-// snapshot appends a frame with the newest price of everything that s sees, and
-// then what of it is not live; with live also what is so again. It gives the
-// snapshot's seq, and the offset at which to read on.
-func (h *Hub) snapshot(s *stream, live bool, dst []byte) (frames []byte, seq uint64, off int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	ts := h.ts
-	if ts == 0 {
-		ts = time.Now().UnixMicro()
-	}
-	c := &h.composer
-	c.begin(h.seq, ts, true)
-	for i, l := range h.latest {
-		if s.sees[i] {
-			c.add(l.json)
-		}
-	}
-	dst = join(dst, c.end())
-	return h.appendStatus(dst, s.view.May, live), h.seq, s.head.Load()
-}
-
-// had is the seq up to which a reader at off of s has had everything it sees. It
-// reports false when off is no longer kept.
-func (h *Hub) had(s *stream, off int64) (seq uint64, kept bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return s.had(off, h.seq)
-}
-
-// owes reports whether a reader at off of s may not have had all status messages.
-func (h *Hub) owes(s *stream, off int64) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return s.owes(off)
-}
-
-// past is the offset from off on in s that skips what is not newer than seq.
-func (h *Hub) past(s *stream, off int64, seq uint64) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return s.past(off, seq)
-}
-
-// follow appends the ticks after seq as a reader of s sees them, in one message
-// where it has an interval, and then what is not live; with live also what is so
-// again. It gives the seq of the last one, and the offset at which to read on. It
-// reports false when they are no longer kept.
-func (h *Hub) follow(s *stream, seq uint64, live bool, dst []byte) (frames []byte, upTo uint64, off int64, kept bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.history.holds(seq, h.seq) {
-		return dst, 0, 0, false
-	}
-	changed := map[int]bool{}
-	for _, t := range h.history.after(seq) {
-		// What was scanned once is scanned again without error.
-		if err := ticker.Scan(t.msg, &h.scanned); err != nil {
-			return dst, 0, 0, false
-		}
-		h.indexes = h.indexes[:0]
-		for _, e := range h.scanned.Data {
-			i := h.index[string(e.Symbol)]
-			h.indexes = append(h.indexes, i)
-			changed[i] = true
-		}
-		if s.key.interval == 0 {
-			dst = join(dst, h.compose(s, t.msg))
-		}
-	}
-	if s.key.interval > 0 {
-		dst = join(dst, h.merge(s, changed))
-	}
-	return h.appendStatus(dst, s.view.May, live), h.seq, s.head.Load(), true
-}
-
-// merge gives one frame with the newest of the changed symbols that s sees, nil
-// where it sees none.
-func (h *Hub) merge(s *stream, changed map[int]bool) [][]byte {
-	c := &h.composer
-	c.begin(h.seq, h.ts, false)
-	for i, l := range h.latest {
-		if changed[i] && s.sees[i] {
-			c.add(l.json)
-		}
-	}
-	if c.empty() {
-		return nil
-	}
-	return c.end()
-}
-
-// CanResume reports whether a client that has had seq can be given what came
-// after it, now and for some seconds more.
-func (h *Hub) CanResume(seq uint64) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.history.holdsFor(time.Now(), seq, h.seq)
-}
-
-// Knows reports whether there was a price of the symbol.
-func (h *Hub) Knows(s ticker.Symbol) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, known := h.index[string(s)]
-	return known
-}
-
-// ErrUnknownSymbol is AppendPrice's answer for a symbol without a price.
-const ErrUnknownSymbol = Error("unknown symbol")
-
-// AppendPrice appends the newest element of one symbol.
-func (h *Hub) AppendPrice(dst []byte, s ticker.Symbol) ([]byte, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	i, known := h.index[string(s)]
-	if !known {
-		return dst, ErrUnknownSymbol
-	}
-	return append(dst, h.latest[i].json...), nil
-}
-
-// AppendPrices appends {"seq":…,"ts":…,"data":[…]} with all that sees lets through.
-func (h *Hub) AppendPrices(dst []byte, sees func(ticker.Symbol) bool) []byte {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	dst = fmt.Appendf(dst, `{"seq":%d,"ts":%d,"data":[`, h.seq, h.ts)
-	first := true
-	for _, l := range h.latest {
-		if !sees(l.symbol) {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(dst, l.json...)
-	}
-	return append(dst, ticker.Tail...)
 }

@@ -1,8 +1,6 @@
 package fanout
 
 import (
-	"slices"
-	"sort"
 	"sync/atomic"
 	"time"
 )
@@ -12,8 +10,12 @@ import (
 const (
 	maxLag   = time.Second
 	maxBytes = 1 << 20
+)
 
-	minSegment = 4 << 10
+// A segment is as large as what is kept, within these: a log is a handful of
+// segments whether it carries one price a minute or two thousand a tick.
+const (
+	minSegment = 512
 	maxSegment = 64 << 10
 )
 
@@ -21,53 +23,45 @@ const (
 // appends; any number of readers read without a lock, for nothing is ever
 // overwritten: what is no longer kept is left to the garbage collector.
 type log struct {
-	head    atomic.Int64 // the offset behind the last frame
-	floor   atomic.Int64 // the first offset that is kept, a frame's beginning
-	window  atomic.Pointer[[]*segment]
-	changed atomic.Pointer[chan struct{}] // closed by the next append
+	head  atomic.Int64            // the offset behind the last frame
+	floor atomic.Int64            // the first offset that is kept, a frame's beginning
+	last  atomic.Pointer[segment] // nil before the first frame
 
-	// Owned by the writer.
-	marks []mark // of the frames that are kept
+	// Guarded by the hub's mutex.
+	marks queue[mark] // of the frames that are kept
 }
 
-// A segment holds the bytes from base up to the next segment's base.
+// A segment holds the bytes from base up to the next segment's base. No frame
+// stands in two.
 type segment struct {
 	base int64
-	buf  []byte // as long as its capacity; filled as far as the log's head tells
+	buf  []byte                  // as long as its capacity; filled as far as the log's head tells
+	prev atomic.Pointer[segment] // nil when that is no longer kept
 }
 
-// A mark is where a frame begins.
+// A mark is where a frame begins. It holds no pointer, so that the garbage
+// collector need not look at it.
 type mark struct {
 	off  int64
-	seq  uint64 // the tick that it brings its reader up to
-	tick bool   // it brings that tick, or else came between that tick and the next
-	at   time.Time
+	at   time.Duration // when it was appended, after the hub's start
+	seq  uint64        // the tick that it brings its reader up to
+	tick bool          // it brings that tick, or else came between that tick and the next
 }
 
-func (l *log) init() {
-	l.window.Store(&[]*segment{})
-	l.renew()
-}
-
-// renew replaces the channel that readers wait on, and gives the old one.
-func (l *log) renew() *chan struct{} {
-	fresh := make(chan struct{})
-	return l.changed.Swap(&fresh)
-}
+// repeats reports whether the frame brings nothing to who has had seq.
+func (m *mark) repeats(seq uint64) bool { return m.tick && m.seq <= seq }
 
 // read gives what stands at off, up to the end of its segment, and nothing at the
 // head. It reports false when that is no longer kept. The bytes never change.
 func (l *log) read(off int64) (b []byte, kept bool) {
-	head := l.head.Load() // before the window: every byte below head is in it or dropped
+	end := l.head.Load() // before the segments: every byte below it is in one, or dropped
 	if off < l.floor.Load() {
 		return nil, false
 	}
-	if off >= head {
+	if off >= end {
 		return nil, true
 	}
-	segments := *l.window.Load()
-	end := head
-	for _, s := range slices.Backward(segments) {
+	for s := l.last.Load(); s != nil; s = s.prev.Load() {
 		if s.base <= off {
 			return s.buf[off-s.base : end-s.base], true
 		}
@@ -76,74 +70,66 @@ func (l *log) read(off int64) (b []byte, kept bool) {
 	return nil, false
 }
 
-// append adds one frame, given in parts, and wakes the readers. It carries the
-// tick seq, or is another kind of message that comes after that tick.
-func (l *log) append(now time.Time, seq uint64, tick bool, parts [][]byte) {
-	size := 0
-	for _, p := range parts {
-		size += len(p)
-	}
+// room gives size bytes at the head, to be filled before commit.
+func (l *log) room(size int) []byte {
 	head := l.head.Load()
-	l.marks = append(l.marks, mark{head, seq, tick, now})
-	to := l.room(head, size)
-	for _, p := range parts {
-		to = to[copy(to, p):]
-	}
-	l.head.Store(head + int64(size))
-	l.forget(now)
-	close(*l.renew())
-}
-
-// room gives size bytes at the head, in a new segment where the last is too full.
-func (l *log) room(head int64, size int) []byte {
-	segments := *l.window.Load()
-	if n := len(segments); n > 0 {
-		last := segments[n-1]
-		if used := int(head - last.base); used+size <= len(last.buf) {
-			return last.buf[used:]
+	fit := min(max(int(head-l.floor.Load()), minSegment), maxSegment)
+	last := l.last.Load()
+	if last != nil {
+		// One that is left from busier times is not held until it is full.
+		used := int(head - last.base)
+		if used+size <= len(last.buf) && len(last.buf) <= 8*max(fit, size) {
+			return last.buf[used : used+size]
 		}
 	}
-	// As large as what is kept now, so that a log is a handful of segments
-	// whether it carries one price a minute or two thousand a tick.
-	kept := int(head - l.floor.Load())
-	s := &segment{base: head, buf: make([]byte, max(size, min(max(kept, minSegment), maxSegment)))}
-	longer := append(slices.Clip(segments), s)
-	l.window.Store(&longer)
-	return s.buf
+	s := &segment{base: head, buf: make([]byte, max(size, fit))}
+	s.prev.Store(last)
+	l.last.Store(s)
+	return s.buf[:size]
+}
+
+// commit adds the frame that now stands in the size bytes of room. It carries the
+// tick seq, or is another kind of message that comes after that tick.
+func (l *log) commit(at time.Duration, seq uint64, tick bool, size int) {
+	head := l.head.Load()
+	l.marks.push(mark{head, at, seq, tick})
+	l.head.Store(head + int64(size))
+	l.forget(at)
 }
 
 // forget drops what is too old or too much, but never the last frame.
-func (l *log) forget(now time.Time) {
+func (l *log) forget(now time.Duration) {
 	head := l.head.Load()
 	n := 0
-	for n < len(l.marks)-1 && (now.Sub(l.marks[n].at) > maxLag || head-l.marks[n].off > maxBytes) {
+	for n < l.marks.len()-1 {
+		if m := l.marks.at(n); now-m.at <= maxLag && head-m.off <= maxBytes {
+			break
+		}
 		n++
 	}
 	if n == 0 {
 		return
 	}
-	l.marks = l.marks[n:]
-	floor := l.marks[0].off
+	l.marks.drop(n)
+	floor := l.marks.at(0).off
 	l.floor.Store(floor)
-	segments := *l.window.Load()
-	gone := 0
-	for gone < len(segments)-1 && segments[gone+1].base <= floor {
-		gone++
+	s := l.last.Load()
+	for s != nil && s.base > floor {
+		s = s.prev.Load()
 	}
-	if gone > 0 {
-		shorter := append([]*segment(nil), segments[gone:]...)
-		l.window.Store(&shorter)
+	if s != nil {
+		s.prev.Store(nil)
 	}
 }
 
-// had is the last tick that a reader at off has had, if the log's owner is at
-// seq. It reports false when off is no longer kept.
+// had is the last tick that a reader at off has had, if the log's owner has
+// appended all up to seq. It reports false when off is no longer kept.
 func (l *log) had(off int64, seq uint64) (had uint64, kept bool) {
 	if off < l.floor.Load() {
 		return 0, false
 	}
-	for _, m := range l.marks[l.markAt(off):] {
-		if m.tick {
+	for i := l.markAt(off); i < l.marks.len(); i++ {
+		if m := l.marks.at(i); m.tick {
 			return m.seq - 1, true
 		}
 	}
@@ -155,26 +141,52 @@ func (l *log) owes(off int64) bool {
 	if off < l.floor.Load() {
 		return true
 	}
-	for _, m := range l.marks[l.markAt(off):] {
-		if !m.tick {
+	for i := l.markAt(off); i < l.marks.len(); i++ {
+		if !l.marks.at(i).tick {
 			return true
 		}
 	}
 	return false
 }
 
-// past is the offset of the first frame from off on that is not tick seq or an
-// older one.
-func (l *log) past(off int64, seq uint64) int64 {
-	for _, m := range l.marks[l.markAt(off):] {
-		if !m.tick || m.seq > seq {
-			return m.off
+// after is the offset from off on where a reader goes on that has had seq by other
+// means, and the one up to which there is no frame that repeats what it has had.
+// All says that none will come any more.
+func (l *log) after(off int64, seq uint64) (from, to int64, all bool) {
+	to = l.head.Load()
+	if off < l.floor.Load() {
+		return off, to, false
+	}
+	i := l.markAt(off)
+	for i < l.marks.len() && l.marks.at(i).repeats(seq) {
+		i++
+	}
+	if i == l.marks.len() {
+		return to, to, false
+	}
+	from = l.marks.at(i).off
+	for ; i < l.marks.len(); i++ {
+		switch m := l.marks.at(i); {
+		case m.repeats(seq):
+			return from, m.off, false
+		case m.tick:
+			return from, to, true
 		}
 	}
-	return l.head.Load()
+	return from, to, false
+}
+
+// late reports whether the first frame from off on was appended before then, or is
+// no longer kept.
+func (l *log) late(off int64, then time.Duration) bool {
+	if off < l.floor.Load() {
+		return true
+	}
+	i := l.markAt(off)
+	return i < l.marks.len() && l.marks.at(i).at < then
 }
 
 // markAt is the index of the first mark from off on.
 func (l *log) markAt(off int64) int {
-	return sort.Search(len(l.marks), func(i int) bool { return l.marks[i].off >= off })
+	return l.marks.search(func(m *mark) bool { return m.off >= off })
 }

@@ -1,20 +1,19 @@
 package fanout
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"tickerd/bus"
+	"tickerd/gateway/frame"
 	"tickerd/ticker"
 )
 
-// status is what was told last: source, then symbol, then its state.
-type status map[string]map[string]string
+// ErrStatus is a status message that is none.
+const ErrStatus = Error("malformed status")
 
 // Status takes a status message as it came over the bus, and sends it to
 // everyone.
@@ -26,23 +25,26 @@ func (h *Hub) Status(msg []byte) error {
 	if news.Type != "status" || news.Source == "" || !utf8.Valid(msg) {
 		return ErrStatus
 	}
+	return h.append(func() error {
+		h.tell(news, msg)
+		return nil
+	})
+}
+
+// tell sends some news, which are encoded as msg, to all that may know them.
+func (h *Hub) tell(news bus.Status, msg []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.status == nil {
-		h.status = status{}
-	}
-	h.status.learn(news)
-	now := time.Now()
+	h.status = h.status.with(news)
+	h.dropSnapshots()
 	for _, s := range h.streams {
-		told := visible(news, s.view.May)
-		switch {
+		switch told := visible(news, s.may); {
 		case len(told.Symbols) == len(news.Symbols):
-			s.append(now, h.seq, false, h.composer.whole(msg))
+			h.batch.status(s, h.seq, whole(msg))
 		case len(told.Symbols) > 0:
-			s.append(now, h.seq, false, h.composer.whole(encode(told)))
+			h.batch.status(s, h.seq, whole(encode(told)))
 		}
 	}
-	return nil
 }
 
 // visible is what of some news may be told.
@@ -68,37 +70,56 @@ func encode(news bus.Status) []byte {
 	return msg
 }
 
-// ErrStatus is a status message that is none.
-const ErrStatus = Error("malformed status")
+// status is what was told last. It never changes: after the next news there is a
+// new one. Nil is before the first.
+type status struct {
+	states map[string]map[string]string // source, then symbol, then its state
+	all    []bus.Status                 // the same by source and state, in order
+}
 
-func (s status) learn(news bus.Status) {
-	symbols := s[news.Source]
-	if symbols == nil {
-		symbols = map[string]string{}
-		s[news.Source] = symbols
+// with is s after some news.
+func (s *status) with(news bus.Status) *status {
+	next := &status{states: map[string]map[string]string{}}
+	if s != nil {
+		next.states = maps.Clone(s.states)
 	}
+	symbols := map[string]string{}
+	maps.Copy(symbols, next.states[news.Source])
 	for _, symbol := range news.Symbols {
 		symbols[symbol] = news.State
 	}
+	next.states[news.Source] = symbols
+	for _, source := range slices.Sorted(maps.Keys(next.states)) {
+		next.all = append(next.all, byState(source, next.states[source])...)
+	}
+	return next
 }
 
-// appendStatus appends a status frame for all that may be told and is not live,
-// by source and state; with live also for what has become so.
-func (h *Hub) appendStatus(dst []byte, may func(ticker.Symbol) bool, live bool) []byte {
-	for _, source := range slices.Sorted(maps.Keys(h.status)) {
-		byState := map[string][]string{}
-		for symbol, state := range h.status[source] {
-			if live || state != bus.Live {
-				byState[state] = append(byState[state], symbol)
-			}
+// byState is a source's symbols in one status for each state.
+func byState(source string, states map[string]string) (list []bus.Status) {
+	symbols := map[string][]string{}
+	for _, symbol := range slices.Sorted(maps.Keys(states)) {
+		state := states[symbol]
+		symbols[state] = append(symbols[state], symbol)
+	}
+	for _, state := range slices.Sorted(maps.Keys(symbols)) {
+		list = append(list, bus.Status{Type: "status", Source: source, State: state, Symbols: symbols[state]})
+	}
+	return list
+}
+
+// appendTo appends a frame for each source and state of what may be told and is not
+// live; with live also for what is.
+func (s *status) appendTo(dst []byte, may func(ticker.Symbol) bool, live bool) []byte {
+	if s == nil {
+		return dst
+	}
+	for _, news := range s.all {
+		if news.State == bus.Live && !live {
+			continue
 		}
-		for _, state := range slices.Sorted(maps.Keys(byState)) {
-			symbols := byState[state]
-			slices.SortFunc(symbols, cmp.Compare[string])
-			news := visible(bus.Status{Type: "status", Source: source, State: state, Symbols: symbols}, may)
-			if len(news.Symbols) > 0 {
-				dst = join(dst, h.composer.whole(encode(news)))
-			}
+		if told := visible(news, may); len(told.Symbols) > 0 {
+			dst = frame.AppendText(dst, encode(told))
 		}
 	}
 	return dst

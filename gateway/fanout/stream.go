@@ -3,90 +3,86 @@ package fanout
 import (
 	"time"
 
-	"tickerd/gateway/frame"
 	"tickerd/ticker"
 )
 
-// A stream is the frames that the connections with one view share.
-type stream struct {
+// A Stream is the frames that the connections with one view share. Of its size, with
+// one connection and nothing sent, see BenchmarkIdleStream.
+type Stream struct {
 	log
 	key  streamKey
-	view View
+	sees func(ticker.Symbol) bool
+	may  func(ticker.Symbol) bool
 
 	// Guarded by the hub's mutex.
-	readers int
-	sees    []bool // by the symbol's index
-
-	// Of a stream with an interval: what changed since its last frame, as
-	// indexes, and when the next frame is due after the hub's start.
-	dirty   []int
-	isDirty []bool
-	due     time.Duration
+	readers  int
+	known    int       // how many symbols were asked for
+	count    int       // how many of them it sees,
+	seen     set       // and which; replaced when it changes
+	slots    []int32   // in the lists of interests, one for each symbol in seen
+	broad    bool      // stands there with none of them
+	touched  uint64    // the last tick of which it sees something
+	pending  uint64    // the tick that is being compressed for it; 0: none
+	snapshot *snapshot // for the next who comes; nil: none yet
+	timing   timing    // of a stream with an interval
 }
 
-// learn extends what the stream knows of symbols to all of them.
-func (s *stream) learn(symbols []latest) {
-	for _, l := range symbols[len(s.sees):] {
-		s.sees = append(s.sees, s.view.Sees(l.symbol))
-		s.isDirty = append(s.isDirty, false)
+// newStream makes the stream of a view. It asks what that sees of the symbols.
+func newStream(v View, key streamKey, known *symbols) *Stream {
+	s := &Stream{key: key, sees: v.Sees, may: v.May}
+	s.learn(known)
+	return s
+}
+
+// learn asks for the symbols that have appeared since, and gives the index from
+// which on they stand.
+func (s *Stream) learn(known *symbols) (from int) {
+	from = s.known
+	if from == len(known.names) {
+		return from
 	}
-}
-
-// composer puts messages together from elements that are encoded already.
-type composer struct {
-	parts  [][]byte
-	header []byte // the frame's
-	head   []byte // the message's
-}
-
-var (
-	comma = []byte(",")
-	tail  = []byte(ticker.Tail)
-)
-
-// begin starts a message of the given kind.
-func (c *composer) begin(seq uint64, ts int64, snapshot bool) {
-	c.head = ticker.AppendHead(c.head[:0], seq, ts, snapshot)
-	c.parts = append(c.parts[:0], nil, c.head)
-}
-
-// add adds an element.
-func (c *composer) add(element []byte) {
-	if len(c.parts) > 2 {
-		c.parts = append(c.parts, comma)
+	seen := s.seen.grown(len(known.names))
+	for i, name := range known.names[from:] {
+		if s.sees(name) {
+			seen.add(from + i)
+			s.count++
+		}
 	}
-	c.parts = append(c.parts, element)
+	s.seen, s.known = seen, len(known.names)
+	return from
 }
 
-// empty reports whether nothing was added.
-func (c *composer) empty() bool { return len(c.parts) == 2 }
+// Head is the offset behind the last frame. It may be asked at any time.
+func (s *Stream) Head() int64 { return s.head.Load() }
 
-// end closes the message and gives the frame's parts.
-func (c *composer) end() [][]byte {
-	c.parts = append(c.parts, tail)
-	return c.frame()
-}
-
-// whole gives a frame's parts around a finished message.
-func (c *composer) whole(msg []byte) [][]byte {
-	c.parts = append(c.parts[:0], nil, msg)
-	return c.frame()
-}
-
-func (c *composer) frame() [][]byte {
-	size := 0
-	for _, p := range c.parts {
-		size += len(p)
+// had is the last tick that a reader at off has had; seq is the newest.
+func (s *Stream) had(off int64, seq uint64) (had uint64, kept bool) {
+	if s.pending > 0 {
+		seq = s.pending - 1
 	}
-	c.header = frame.AppendTextHeader(c.header[:0], size)
-	c.parts[0] = c.header
-	return c.parts
+	return s.log.had(off, seq)
 }
 
-// join appends parts to dst.
-func join(dst []byte, parts [][]byte) []byte {
-	for _, p := range parts {
-		dst = append(dst, p...)
+// A position is where a reader of a stream goes on.
+type position struct {
+	off int64
+
+	// upTo is the seq that the reader was brought up to apart from the stream, as long
+	// as that may yet bring what the reader has had; 0: it will not.
+	upTo uint64
+}
+
+// end is the position of a reader that has had all up to seq, the newest.
+func (s *Stream) end(seq uint64) position {
+	if s.pending == 0 && s.timing.dirty.isEmpty() {
+		seq = 0
 	}
-	return dst
+	return position{s.head.Load(), seq}
+}
+
+// write appends a frame with one message.
+func (s *Stream) write(at time.Duration, seq uint64, tick bool, m message) {
+	size := m.frameSize()
+	m.appendFrame(s.room(size)[:0])
+	s.commit(at, seq, tick, size)
 }

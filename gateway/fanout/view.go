@@ -6,13 +6,18 @@ import (
 	"tickerd/ticker"
 )
 
-// A View is what a connection sees. Connections with an equal Key and Interval
-// share a stream.
+// A View is what a connection sees. Connections with an equal Key, Interval and
+// Deflate share a stream.
+//
+// Sees is asked once for each symbol, by the stream's first connection alone, and
+// later for symbols that appear. May is asked again and again, and by several
+// goroutines at once.
 type View struct {
-	Key      string                   // equal for views whose Sees is equal
-	Sees     func(ticker.Symbol) bool // which symbols; asked once for each
+	Key      string                   // equal for views whose Sees and May are equal
+	Sees     func(ticker.Symbol) bool // which symbols
 	May      func(ticker.Symbol) bool // of which symbols it may be told that they are not live; nil: all
 	Interval time.Duration            // at most one update in this time; 0: every tick
+	Deflate  bool                     // ticks and snapshots come compressed, as frame.Deflate does it
 }
 
 const (
@@ -26,6 +31,12 @@ type streamKey struct {
 	view     string
 	interval time.Duration
 	phase    int
+	deflate  bool
+}
+
+// keyAt is the key of the stream of a view for who comes at elapsed.
+func (v View) keyAt(elapsed time.Duration) streamKey {
+	return streamKey{v.Key, v.Interval, phase(v.Interval, elapsed), v.Deflate}
 }
 
 // phase spreads the streams of one interval over it: a connection that comes at

@@ -49,6 +49,24 @@ func BenchmarkFeed(b *testing.B) {
 	}
 }
 
+// BenchmarkFeedDeflated is a compressed message that arrives whole.
+func BenchmarkFeedDeflated(b *testing.B) {
+	message := `{"type":"subscribe","symbols":["BTC-USD","ETH-*"],"id":2}`
+	payload := deflated(message)
+	input := ws.MustCompileFrame(ws.Frame{
+		Header:  ws.Header{Fin: true, Rsv: ws.Rsv(true, false, false), OpCode: ws.OpText, Masked: true, Length: int64(len(payload))},
+		Payload: []byte(payload),
+	})
+	r := Parser{MaxMessage: len(message), Deflate: true}
+	b.SetBytes(int64(len(message)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := r.Feed(input, discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkFeedBytewise is a message that arrives byte by byte.
 func BenchmarkFeedBytewise(b *testing.B) {
 	input := raw(text, "\xbd", "{"+strings.Repeat("a", 59)+"}")

@@ -36,6 +36,7 @@ var (
 	errCloseReason       = &Error{ws.StatusInvalidFramePayloadData, "close reason is not UTF-8"}
 	errBinary            = &Error{ws.StatusUnsupportedData, "binary messages are not supported"}
 	errNotUTF8           = &Error{ws.StatusInvalidFramePayloadData, "text is not UTF-8"}
+	errNotDeflate        = &Error{ws.StatusInvalidFramePayloadData, "message is not validly compressed"}
 	errTooBig            = &Error{ws.StatusMessageTooBig, "message is too big"}
 )
 

@@ -28,7 +28,8 @@
 // Writing is appending: server frames are not masked, so the same bytes can go
 // to any number of clients.
 //
-// Messages are text. A client that sends a binary one is refused with 1003.
-// No extension is spoken yet. Compressed messages would be known by RSV1 in
-// parseHeader, and be inflated in takePayload before the check for UTF-8.
+// Messages are text. A client that sends a binary one is refused with 1003. They
+// may be compressed, as RFC 7692 has it, where [NegotiateDeflate] agreed to that:
+// each by itself, so that no connection keeps a window. [Deflate] compresses what
+// is sent, once for all clients.
 package frame

@@ -11,7 +11,8 @@ import (
 // bytes, the client's mask of 4, and the payload.
 const (
 	finBit     = 0x80 // byte 0: the last frame of a message
-	rsvBits    = 0x70 //         taken by extensions
+	rsvBits    = 0x70 //         taken by extensions,
+	rsv1Bit    = 0x40 //         of which permessage-deflate has this one: the message is compressed
 	opBits     = 0x0f //         a ws.OpCode
 	maskBit    = 0x80 // byte 1: a mask follows, always from a client, never to one
 	lengthBits = 0x7f //         the payload's length up to 125, or one of
@@ -21,17 +22,22 @@ const (
 
 // parseHeader reads the client's header that b, which is not empty, begins
 // with, and returns how many bytes it has, or 0 if b ends within it. Open says
-// that a message has begun and not ended, and room how many bytes of payload
-// its next frame may have.
+// that a message has begun and not ended, deflate that one may be compressed, and
+// room how many bytes of payload its next frame may have.
 //
 // The checks are made in the order of the bytes. So the verdict does not depend
 // on how many have arrived, and comes with the first that allows it.
-func parseHeader(b []byte, open bool, room int) (h ws.Header, n int, err error) {
+func parseHeader(b []byte, open, deflate bool, room int) (h ws.Header, n int, err error) {
 	h.Fin = b[0]&finBit != 0
+	h.Rsv = b[0] & rsvBits >> 4
 	h.OpCode = ws.OpCode(b[0] & opBits)
 	control := h.OpCode.IsControl()
+	reserved := byte(rsvBits)
+	if first := h.OpCode == ws.OpText || h.OpCode == ws.OpBinary; first && deflate {
+		reserved &^= rsv1Bit
+	}
 	switch {
-	case b[0]&rsvBits != 0: // permessage-deflate would own RSV1 of a message's first frame
+	case b[0]&reserved != 0:
 		return h, 0, errReservedBit
 	case h.OpCode.IsReserved():
 		return h, 0, errUnknownOpCode
@@ -96,7 +102,10 @@ func parseLength(b []byte) (length uint64, n int) {
 // appendHeader appends the shortest header of a server's unfragmented frame
 // with length bytes of payload.
 func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
-	dst = append(dst, finBit|byte(op))
+	return appendLength(append(dst, finBit|byte(op)), length)
+}
+
+func appendLength(dst []byte, length int) []byte {
 	switch {
 	case length < length16:
 		return append(dst, byte(length))

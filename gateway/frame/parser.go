@@ -13,12 +13,18 @@ import (
 // Between two messages a Parser holds no memory but itself. Within one it makes
 // room for what has arrived, not for what a header announces: a client that
 // sends a byte now and then, or stops, ties up 160 bytes and twice what it sent.
+// A compressed message is inflated when all of it is there, in memory that all
+// Parsers share.
 //
 // A Parser must not be copied after the first use, nor used by two goroutines
 // at once.
 type Parser struct {
-	// MaxMessage is how many bytes a message may have, all fragments together.
+	// MaxMessage is how many bytes a message may have, all fragments together, and
+	// inflated: no more than that is ever made of a compressed one.
 	MaxMessage int
+
+	// Deflate says that messages may be compressed: NegotiateDeflate agreed to it.
+	Deflate bool
 
 	pending *pending // nil between two messages
 }
@@ -32,8 +38,8 @@ type Parser struct {
 // call Feed.
 //
 // An error is final: it is an [*Error], which does not wait for the rest of a
-// header or of a text that cannot be good any more, or what on returned,
-// unchanged. Whatever is fed afterwards is ignored and gives the same error.
+// header or of a text that cannot be good any more (but for that of a compressed
+// one), or what on returned, unchanged. Whatever is fed afterwards is ignored and gives the same error.
 // After a close frame, too, everything is ignored, but without an error.
 func (r *Parser) Feed(p []byte, on func(op ws.OpCode, payload []byte) error) error {
 	var fresh pending // reaches the heap only if p ends within a message
@@ -41,7 +47,7 @@ func (r *Parser) Feed(p []byte, on func(op ws.OpCode, payload []byte) error) err
 	if s == nil {
 		s = &fresh
 	}
-	err := s.feed(p, r.MaxMessage, on)
+	err := s.feed(p, r, on)
 	switch {
 	case s.empty():
 		r.pending = nil
@@ -62,9 +68,10 @@ type pending struct {
 	left    int       // its bytes still to come, 0 between two frames
 	control []byte    // and its payload so far, if it is a control frame
 
-	open    bool   // a message has begun and not ended,
-	message []byte // its payload so far,
-	valid   int    // and how much of that is known to be UTF-8
+	open     bool   // a message has begun and not ended,
+	deflated bool   // it is compressed,
+	message  []byte // its payload so far,
+	valid    int    // and how much of that is known to be UTF-8
 
 	over bool  // nothing more is taken in,
 	err  error // because of this, or after a close frame if nil
@@ -81,13 +88,13 @@ func (s *pending) end(err error) error {
 }
 
 // feed is the loop of [Parser.Feed].
-func (s *pending) feed(p []byte, maxMessage int, on func(ws.OpCode, []byte) error) error {
+func (s *pending) feed(p []byte, r *Parser, on func(ws.OpCode, []byte) error) error {
 	if s.over {
 		return s.err
 	}
 	for len(p) > 0 {
 		if s.left == 0 {
-			n, err := s.takeHeader(p, maxMessage)
+			n, err := s.takeHeader(p, r)
 			if err != nil {
 				return s.end(err)
 			}
@@ -96,7 +103,7 @@ func (s *pending) feed(p []byte, maxMessage int, on func(ws.OpCode, []byte) erro
 			}
 		}
 		n := min(len(p), s.left)
-		err := s.takePayload(p[:n:n], on)
+		err := s.takePayload(p[:n:n], r.MaxMessage, on)
 		if err != nil || s.over {
 			return s.end(err)
 		}
@@ -107,9 +114,17 @@ func (s *pending) feed(p []byte, maxMessage int, on func(ws.OpCode, []byte) erro
 
 // takeHeader takes the next bytes of a header from p and returns how many. The
 // header is complete, and is s.frame, if s.headed is then 0.
-func (s *pending) takeHeader(p []byte, maxMessage int) (n int, err error) {
+func (s *pending) takeHeader(p []byte, r *Parser) (n int, err error) {
 	n = copy(s.head[s.headed:], p)
-	h, size, err := parseHeader(s.head[:s.headed+n], s.open, maxMessage-len(s.message))
+	deflated := s.deflated
+	if !s.open {
+		deflated = s.head[0]&rsv1Bit != 0
+	}
+	room := r.MaxMessage
+	if deflated {
+		room = deflateBound(room)
+	}
+	h, size, err := parseHeader(s.head[:s.headed+n], s.open, r.Deflate, room-len(s.message))
 	if err != nil {
 		return 0, err
 	}
@@ -120,43 +135,54 @@ func (s *pending) takeHeader(p []byte, maxMessage int) (n int, err error) {
 	n = size - s.headed
 	s.headed = 0
 	s.frame, s.left = h, int(h.Length)
+	if !h.OpCode.IsControl() {
+		s.deflated = deflated
+	}
 	return n, nil
 }
 
 // takePayload takes the next bytes of the frame's payload, and passes on the
 // message or control frame that they complete.
-func (s *pending) takePayload(chunk []byte, on func(ws.OpCode, []byte) error) error {
+func (s *pending) takePayload(chunk []byte, maxMessage int, on func(ws.OpCode, []byte) error) error {
 	ws.Cipher(chunk, s.frame.Mask, int(s.frame.Length)-s.left)
 	s.left -= len(chunk)
 	complete := s.frame.Fin && s.left == 0
-
-	if op := s.frame.OpCode; op.IsControl() {
-		payload := join(s.control, chunk, complete)
-		if !complete {
-			s.control = payload
-			return nil
-		}
-		s.control = nil
-		if op == ws.OpClose {
-			if err := checkClose(payload); err != nil {
-				return err
-			}
-			s.over = true
-		}
-		return on(op, payload)
+	if s.frame.OpCode.IsControl() {
+		return s.takeControl(chunk, complete, on)
 	}
 
 	s.message = join(s.message, chunk, complete)
 	s.open = !complete
-	if !s.validText() {
+	if !s.deflated && !s.validText() {
 		return errNotUTF8
 	}
 	if !complete {
 		return nil
 	}
-	payload := s.message
-	s.message, s.valid = nil, 0
+	payload, deflated := s.message, s.deflated
+	s.message, s.deflated, s.valid = nil, false, 0
+	if deflated {
+		return inflate(payload, maxMessage, on)
+	}
 	return on(ws.OpText, payload)
+}
+
+// takeControl is takePayload within a control frame.
+func (s *pending) takeControl(chunk []byte, complete bool, on func(ws.OpCode, []byte) error) error {
+	payload := join(s.control, chunk, complete)
+	if !complete {
+		s.control = payload
+		return nil
+	}
+	s.control = nil
+	op := s.frame.OpCode
+	if op == ws.OpClose {
+		if err := checkClose(payload); err != nil {
+			return err
+		}
+		s.over = true
+	}
+	return on(op, payload)
 }
 
 // join returns head with tail appended, or tail itself if it is everything.

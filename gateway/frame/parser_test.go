@@ -60,9 +60,14 @@ func (o *outcome) add(op ws.OpCode, payload []byte) {
 }
 
 // parse feeds input, cut before each of the offsets, to a new parser.
-func parse(t *testing.T, input []byte, limit int, cuts ...int) (o outcome) {
+func parse(t *testing.T, input []byte, limit int, cuts ...int) outcome {
 	t.Helper()
-	r := Parser{MaxMessage: limit}
+	return parseBy(t, &Parser{MaxMessage: limit}, input, cuts...)
+}
+
+// parseBy is parse by a given new parser.
+func parseBy(t *testing.T, r *Parser, input []byte, cuts ...int) (o outcome) {
+	t.Helper()
 	on := func(op ws.OpCode, payload []byte) error {
 		o.add(op, payload)
 		return nil
@@ -90,10 +95,19 @@ func parse(t *testing.T, input []byte, limit int, cuts ...int) (o outcome) {
 // delivery gives another outcome.
 func parseEveryWay(t *testing.T, input []byte, limit int) outcome {
 	t.Helper()
-	want := parse(t, input, limit)
+	return everyWay(t, input, func(cuts ...int) outcome {
+		return parse(t, input, limit, cuts...)
+	})
+}
+
+// everyWay calls parse, which may cut input, without any cuts, and fails if cuts
+// lead to another outcome.
+func everyWay(t *testing.T, input []byte, parse func(cuts ...int) outcome) outcome {
+	t.Helper()
+	want := parse()
 	check := func(cuts ...int) {
 		t.Helper()
-		if got := parse(t, input, limit, cuts...); !reflect.DeepEqual(got, want) {
+		if got := parse(cuts...); !reflect.DeepEqual(got, want) {
 			t.Fatalf("cut at %v: %q %d, in one piece: %q %d", cuts, got.frames, got.code, want.frames, want.code)
 		}
 	}
@@ -379,7 +393,7 @@ func TestPayloadIsPartOfInput(t *testing.T) {
 func discard(ws.OpCode, []byte) error { return nil }
 
 func TestParserIsSmall(t *testing.T) {
-	if got, want := unsafe.Sizeof(Parser{}), 2*unsafe.Sizeof(uintptr(0)); got > want {
+	if got, want := unsafe.Sizeof(Parser{}), 3*unsafe.Sizeof(uintptr(0)); got > want {
 		t.Errorf("a Parser has %d bytes, want %d", got, want)
 	}
 	if got := unsafe.Sizeof(pending{}); got > 144 {

@@ -2,40 +2,61 @@ package frame
 
 import (
 	"bytes"
+	stdflate "compress/flate"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 	"github.com/gobwas/ws/wsutil"
 )
 
-// reference is what parse must return, according to gobwas's own reader. Where
+// reference is what a parser must find, according to gobwas's own reader. Where
 // the two are meant to differ, the code says so, with "Differs:".
-func reference(t *testing.T, input []byte) (o outcome) {
+func reference(t *testing.T, input []byte, deflate bool) (o outcome) {
 	t.Helper()
 	src := bytes.NewReader(input)
 	var control []byte
+	var compression wsflate.MessageState
 	r := wsutil.Reader{
-		Source:         src,
-		State:          ws.StateServerSide,
-		CheckUTF8:      true,
-		MaxMessageSize: maxMessage,
+		Source: src,
+		State:  ws.StateServerSide,
 		OnIntermediate: func(_ ws.Header, body io.Reader) (err error) {
 			control, err = io.ReadAll(body)
 			return err
 		},
 	}
+	allowed := byte(0)
+	if deflate {
+		r.State = r.State.Set(ws.StateExtended)
+		r.Extensions = []wsutil.RecvExtension{&compression}
+		allowed = rsv1Bit
+	}
 	var message []byte
+	var deflated bool
 	for src.Len() > 0 {
-		// Differs: a binary message is refused at its first byte.
 		b := input[len(input)-src.Len():]
-		if !r.State.Fragmented() && b[0]&(rsvBits|opBits) == byte(ws.OpBinary) {
+		switch first := !r.State.Fragmented(); {
+		case b[0]&rsvBits&^allowed != 0:
+			// Differs: with an extension, gobwas takes all reserved bits.
+			o.code = ws.StatusProtocolError
+			return o
+		case first && b[0]&opBits == byte(ws.OpBinary):
+			// Differs: a binary message is refused at its first byte.
 			o.code = ws.StatusUnsupportedData
 			return o
+		case first:
+			deflated = b[0]&rsv1Bit != 0
+		}
+		// Differs: gobwas knows one limit, and would check compressed text.
+		r.CheckUTF8, r.MaxMessageSize = !deflated, maxMessage
+		if deflated {
+			r.MaxMessageSize = int64(deflateBound(maxMessage))
 		}
 
 		// Differs: a header can be refused before it is complete. Gobwas is
@@ -55,6 +76,10 @@ func reference(t *testing.T, input []byte) (o outcome) {
 			return o
 		case err == wsutil.ErrMessageTooLarge:
 			o.code = ws.StatusMessageTooBig
+			if _, err := compression.UnsetBits(h); err != nil && deflate {
+				// Differs: gobwas looks at the length first.
+				o.code = ws.StatusProtocolError
+			}
 			return o
 		case err != nil:
 			t.Fatalf("gobwas: NextFrame: %v", err)
@@ -77,16 +102,72 @@ func reference(t *testing.T, input []byte) (o outcome) {
 		case err == io.EOF:
 			payload := message
 			message = nil
-			if !h.OpCode.IsControl() {
+			switch {
+			case h.OpCode.IsControl():
+				if o.control(h.OpCode, payload) {
+					return o
+				}
+			case deflated:
+				payload, o.code = inflateByReference(payload)
+				if o.code != 0 {
+					return o
+				}
 				o.add(ws.OpText, payload)
-			} else if o.control(h.OpCode, payload) {
-				return o
+			default:
+				o.add(ws.OpText, payload)
 			}
 		case err != nil:
 			t.Fatalf("gobwas: Read: %v", err)
 		}
 	}
 	return o
+}
+
+// inflateByReference inflates a message with gobwas's reader and the standard
+// library's decompressor.
+func inflateByReference(deflated []byte) (message []byte, code ws.StatusCode) {
+	var source *countingReader
+	r := wsflate.NewReader(bytes.NewReader(deflated), func(r io.Reader) wsflate.Decompressor {
+		source = &countingReader{r.(byteReader), 0}
+		return stdflate.NewReader(source)
+	})
+	message, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if len(message) > maxMessage {
+		return nil, ws.StatusMessageTooBig
+	}
+	// Differs: gobwas ignores what follows a final block.
+	const tail = 9
+	read := source.n
+	whole := read == len(deflated)+tail || read == len(deflated) || read == len(deflated)-1 && deflated[read] == 0
+	if err != nil || !whole || !utf8.Valid(message) {
+		return nil, ws.StatusInvalidFramePayloadData
+	}
+	return message, 0
+}
+
+type byteReader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// countingReader counts what is read from it.
+type countingReader struct {
+	byteReader
+	n int
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.byteReader.Read(p)
+	r.n += n
+	return n, err
+}
+
+func (r *countingReader) ReadByte() (byte, error) {
+	b, err := r.byteReader.ReadByte()
+	if err == nil {
+		r.n++
+	}
+	return b, err
 }
 
 func isProtocolError(err error) bool {
@@ -166,90 +247,167 @@ func minimalLength(b []byte) bool {
 
 // agree fails if the parser and gobwas see different things in input, and if it
 // matters how it arrives.
-func agree(t *testing.T, input []byte, rng *rand.Rand) {
+func agree(t *testing.T, input []byte, deflate bool, rng *rand.Rand) {
 	t.Helper()
-	want := reference(t, input)
-	if got := parse(t, input, maxMessage); !reflect.DeepEqual(got, want) {
-		t.Fatalf("%x: got %q %d, gobwas: %q %d", input, got.frames, got.code, want.frames, want.code)
-	}
-	for range 4 {
-		cuts := randomCuts(rng, len(input))
-		if got := parse(t, input, maxMessage, cuts...); !reflect.DeepEqual(got, want) {
-			t.Fatalf("%x cut at %v: got %q %d, gobwas: %q %d", input, cuts, got.frames, got.code, want.frames, want.code)
+	want := reference(t, input, deflate)
+	check := func(cuts ...int) {
+		t.Helper()
+		got := parseBy(t, &Parser{MaxMessage: maxMessage, Deflate: deflate}, input, cuts...)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%x cut at %v, deflate %v: got %q %d, gobwas: %q %d", input, cuts, deflate, got.frames, got.code, want.frames, want.code)
 		}
+	}
+	check()
+	for range 4 {
+		check(randomCuts(rng, len(input))...)
 	}
 }
 
 func TestAgreesWithGobwas(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, tt := range messages {
-		agree(t, tt.input, rng)
-	}
-	for _, tt := range breaches {
-		for n := range tt.input {
-			agree(t, tt.input[:n], rng)
+	for _, deflate := range []bool{false, true} {
+		for _, input := range samples() {
+			for n := range len(input) + 1 {
+				agree(t, input[:n], deflate, rng)
+			}
 		}
-		agree(t, tt.input, rng)
 	}
 }
 
-// TestAgreesWithGobwasOnRandomFrames gets further than random bytes do: most of
-// its frames, but not all, are good.
+// samples are the inputs of the other tests.
+func samples() (list [][]byte) {
+	for _, tt := range messages {
+		list = append(list, tt.input)
+	}
+	for _, tt := range breaches {
+		list = append(list, tt.input)
+	}
+	for _, tt := range deflatedMessages {
+		list = append(list, tt.input)
+	}
+	for _, tt := range deflatedBreaches {
+		list = append(list, tt.input)
+	}
+	return list
+}
+
+// A conversation makes up what a client may send: most of its frames, but not all,
+// are good.
+type conversation struct {
+	rng     *rand.Rand
+	deflate bool
+	input   []byte
+
+	rest []byte // of the message that is being sent
+	open bool   // it has begun
+}
+
+func (c *conversation) pick(from ...string) string { return from[c.rng.IntN(len(from))] }
+
+// message makes up a message, and gives the first byte of its first frame.
+func (c *conversation) message() (first byte) {
+	c.rest = []byte(c.pick("", "a", "é", "\U0001F600", long[:124], long[:126], long))
+	if c.rng.IntN(10) == 0 {
+		c.rest = []byte(c.pick("\xc3", "\xa9", goingOn, "\x80", "\xed", "\xed\xa0", "\xff", long+"a"))
+	}
+	if !c.deflate || c.rng.IntN(3) == 0 {
+		return start
+	}
+	var b bytes.Buffer
+	Deflate(&b, c.rest)
+	c.rest = b.Bytes()
+	if c.rng.IntN(10) == 0 && len(c.rest) > 0 {
+		c.rest[c.rng.IntN(len(c.rest))] ^= 1 << c.rng.IntN(8)
+	}
+	return start | rsv1Bit
+}
+
+// frame adds a frame.
+func (c *conversation) frame() {
+	first, payload := middle, ""
+	switch {
+	case c.rng.IntN(4) == 0:
+		first, payload = []byte{ping, pong}[c.rng.IntN(2)], c.pick("", "1", "\xff", long[:124])
+	case c.rng.IntN(60) == 0:
+		first, payload = closing, string([]byte{byte(c.rng.IntN(20)), byte(c.rng.Uint32())})+c.pick("", "é", "\xff")
+	case c.rng.IntN(60) == 0:
+		first = blob
+	default:
+		if !c.open {
+			first = c.message()
+		}
+		n := c.rng.IntN(len(c.rest) + 1)
+		if c.rng.IntN(2) == 0 {
+			n = len(c.rest)
+			first |= finBit
+		}
+		payload, c.rest = string(c.rest[:n]), c.rest[n:]
+		c.open = first&finBit == 0
+	}
+	if c.rng.IntN(40) == 0 {
+		first = byte(c.rng.Uint32())
+	}
+	frame := client(first, payload)
+	if c.rng.IntN(60) == 0 {
+		frame[c.rng.IntN(len(frame))] ^= 1 << c.rng.IntN(8)
+	}
+	c.input = append(c.input, frame...)
+}
+
+// TestAgreesWithGobwasOnRandomFrames gets further than random bytes do.
 func TestAgreesWithGobwasOnRandomFrames(t *testing.T) {
 	const inputs = 20_000
-	pick := func(rng *rand.Rand, from []string) string { return from[rng.IntN(len(from))] }
-	good := []string{"", "a", "é", "\U0001F600", long[:124], long[:126]}
-	torn := []string{"\xc3", "\xa9", goingOn, "\x80", "\xed", "\xed\xa0", "\xff"}
-	between := string([]byte{text, start, ping, pong})
-	within := string([]byte{middle, middle, final, ping, pong})
-	refused := make(map[ws.StatusCode]int)
-	for i := range inputs {
-		rng := rand.New(rand.NewPCG(3, uint64(i)))
-		var input []byte
-		for open := false; rng.IntN(10) > 0; {
-			firsts, payloads := between, good
-			if open {
-				firsts = within
+	for _, deflate := range []bool{false, true} {
+		refused := make(map[ws.StatusCode]int)
+		for i := range inputs {
+			c := conversation{rng: rand.New(rand.NewPCG(3, uint64(i))), deflate: deflate}
+			for c.rng.IntN(12) > 0 {
+				c.frame()
 			}
-			if rng.IntN(10) == 0 {
-				payloads = torn
-			}
-			first, payload := firsts[rng.IntN(len(firsts))], pick(rng, payloads)
-			switch rng.IntN(40) {
-			case 0:
-				first = byte(rng.Uint32())
-			case 1:
-				first = blob
-			case 2:
-				first, payload = closing, string([]byte{byte(rng.IntN(20)), byte(rng.Uint32())})+payload
-			}
-			frame := client(first, payload)
-			if rng.IntN(40) == 0 {
-				frame[rng.IntN(len(frame))] ^= 1 << rng.IntN(8)
-			}
-			input = append(input, frame...)
-			if !ws.OpCode(first & opBits).IsControl() {
-				open = first&finBit == 0
-			}
+			agree(t, c.input, deflate, c.rng)
+			refused[parseBy(t, &Parser{MaxMessage: maxMessage, Deflate: deflate}, c.input).code]++
 		}
-		agree(t, input, rng)
-		refused[parse(t, input, maxMessage).code]++
-	}
-	for _, code := range []ws.StatusCode{0, 1002, 1003, 1007, 1009} {
-		if refused[code] < inputs/200 {
-			t.Errorf("%d of %d inputs ended with %d, too few to test it", refused[code], inputs, code)
+		for _, code := range []ws.StatusCode{0, 1002, 1003, 1007, 1009} {
+			if refused[code] < inputs/200 {
+				t.Errorf("%d of %d inputs ended with %d, too few to test it", refused[code], inputs, code)
+			}
 		}
 	}
 }
 
+// FuzzParser holds the parser against gobwas's reader on any bytes.
 func FuzzParser(f *testing.F) {
-	for _, tt := range messages {
-		f.Add(tt.input, uint64(0))
+	for _, input := range samples() {
+		f.Add(input, uint64(0), false)
+		f.Add(input, uint64(0), true)
 	}
-	for _, tt := range breaches {
-		f.Add(tt.input, uint64(0))
-	}
-	f.Fuzz(func(t *testing.T, input []byte, seed uint64) {
-		agree(t, input, rand.New(rand.NewPCG(seed, 0)))
+	f.Fuzz(func(t *testing.T, input []byte, seed uint64, deflate bool) {
+		agree(t, input, deflate, rand.New(rand.NewPCG(seed, 0)))
+	})
+}
+
+// FuzzConversation does so on frames, of which it says what they are: fragments,
+// control frames between them, masks, lengths in any form, compressed messages.
+func FuzzConversation(f *testing.F) {
+	f.Add([]byte{start, 1, final, 3, ping, 0}, []byte("abcd"), uint32(0), uint64(1), false)
+	f.Add([]byte{start | rsv1Bit, 2, pong, 1, middle, 2, final, 255}, []byte("abcdefgh"), uint32(1<<31), uint64(2), true)
+	f.Fuzz(func(t *testing.T, frames, payload []byte, mask uint32, seed uint64, deflate bool) {
+		if deflate {
+			var b bytes.Buffer
+			Deflate(&b, payload)
+			payload = b.Bytes()
+		}
+		var input []byte
+		for len(frames) >= 2 {
+			n := min(int(frames[1])*3, len(payload))
+			frame := ws.NewFrame(ws.OpCode(frames[0]&opBits), frames[0]&finBit != 0, payload[:n])
+			frame.Header.Rsv = frames[0] & rsvBits >> 4
+			if mask != 0 {
+				frame = ws.MaskFrameWith(frame, [4]byte{byte(mask), byte(mask >> 8), byte(mask >> 16), byte(mask >> 24)})
+			}
+			input = append(input, ws.MustCompileFrame(frame)...)
+			frames, payload = frames[2:], payload[n:]
+		}
+		agree(t, input, deflate, rand.New(rand.NewPCG(seed, 0)))
 	})
 }

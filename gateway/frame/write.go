@@ -13,9 +13,14 @@ func AppendText(dst, payload []byte) []byte {
 }
 
 // AppendTextHeader appends what stands before a text message of length bytes, for
-// who puts the message together himself.
-func AppendTextHeader(dst []byte, length int) []byte {
-	return appendHeader(dst, ws.OpText, length)
+// who puts the message together himself. Deflated says that these are what
+// [Deflate] has made of it, for a client with which that was agreed.
+func AppendTextHeader(dst []byte, length int, deflated bool) []byte {
+	first := finBit | byte(ws.OpText)
+	if deflated {
+		first |= rsv1Bit
+	}
+	return appendLength(append(dst, first), length)
 }
 
 // AppendPing appends a ping. What exceeds 125 bytes of payload is cut off.

@@ -1,0 +1,72 @@
+package fanout
+
+import (
+	"tickerd/gateway/frame"
+	"tickerd/ticker"
+)
+
+// A message is what one frame carries: whole bytes, or parts that are encoded
+// already and are put together where they are written to.
+type message struct {
+	head     []byte
+	elements [][]byte // with a comma between any two
+	tail     string
+	size     int
+	deflated bool
+}
+
+// whole is a message that is finished.
+func whole(b []byte) message { return message{head: b, size: len(b)} }
+
+// composed is a message put together from what stands before the elements, and them.
+func composed(head []byte, elements [][]byte) message {
+	size := len(head) + max(len(elements)-1, 0) + len(ticker.Tail)
+	for _, e := range elements {
+		size += len(e)
+	}
+	return message{head: head, elements: elements, tail: ticker.Tail, size: size}
+}
+
+// maxHeader is the length of the longest header of a server's frame.
+const maxHeader = 10
+
+// frameSize is how long the message is with its frame's header.
+func (m message) frameSize() int {
+	var header [maxHeader]byte
+	return len(frame.AppendTextHeader(header[:0], m.size, m.deflated)) + m.size
+}
+
+func (m message) appendFrame(dst []byte) []byte {
+	return m.appendTo(frame.AppendTextHeader(dst, m.size, m.deflated))
+}
+
+func (m message) appendTo(dst []byte) []byte {
+	dst = append(dst, m.head...)
+	for i, e := range m.elements {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, e...)
+	}
+	return append(dst, m.tail...)
+}
+
+// A composer puts messages together. A message is good until the next.
+type composer struct {
+	head     []byte
+	elements [][]byte
+}
+
+// begin starts messages of one kind.
+func (c *composer) begin(seq uint64, ts int64, snapshot bool) {
+	c.head = ticker.AppendHead(c.head[:0], seq, ts, snapshot)
+}
+
+// compose gives the message with the elements in both a and b.
+func (c *composer) compose(elements [][]byte, a, b set) message {
+	c.elements = c.elements[:0]
+	for i := range both(a, b) {
+		c.elements = append(c.elements, elements[i])
+	}
+	return composed(c.head, c.elements)
+}

@@ -1,0 +1,430 @@
+//go:build !portable
+
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// readSize is how much is read at once, into the loop's one buffer, and how much
+	// of one connection before others have their turn.
+	readSize = 64 << 10
+
+	// maxEvents is how many sockets one system call tells of.
+	maxEvents = 256
+
+	// yieldAfter is how many writes are made before other goroutines may run: the
+	// next tick comes through some of them.
+	yieldAfter = 64
+)
+
+// A loop drives the connections that it has been given, all of them in one
+// goroutine.
+type loop struct {
+	wake    chan struct{} // has an element while there may be something to do
+	done    chan struct{} // closed at the end
+	start   func() error  // begin, once
+	running sync.WaitGroup
+	epoll   int
+
+	// Owned by run.
+	now     time.Time
+	links   []*link // by slot; nil: free
+	free    []int32 // slots
+	groups  groups
+	timers  timers
+	touched []*link // to be settled
+	again   []*link // not read to the end
+	events  []unix.EpollEvent
+	buf     []byte
+	writes  int // since the last yield
+
+	mu    sync.Mutex
+	posts []post
+	load  int // connections, and those to come
+}
+
+// A post is a function to be called, of a connection or of the loop.
+type post struct {
+	link *link
+	f    func(now time.Time)
+}
+
+// A link is a connection as its loop holds it. It is owned by the loop.
+type link struct {
+	loop *loop
+	conn Conn
+	fd   int   // -1: closed
+	slot int32 // in the loop's links
+
+	full    bool // the socket takes nothing more for now
+	more    bool // the socket may have more to be read
+	touched bool // is in the loop's touched
+	lost    bool // nothing more can be read
+
+	member
+	timer
+}
+
+func newLoop() *loop {
+	l := &loop{
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+		groups: groups{},
+		timers: timers{began: time.Now()},
+		events: make([]unix.EpollEvent, maxEvents),
+		buf:    make([]byte, readSize),
+	}
+	l.start = sync.OnceValue(l.begin)
+	return l
+}
+
+// begin is called once, with the loop's first connection: a gateway all of whose
+// sockets are another driver's has no loops.
+func (l *loop) begin() error {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	if err := unix.SetNonblock(epoll, true); err != nil { // or Go's poller does not take it
+		return errors.Join(fmt.Errorf("epoll: %w", err), unix.Close(epoll))
+	}
+	l.epoll = epoll
+	file := os.NewFile(uintptr(epoll), "epoll")
+	l.running.Go(func() {
+		defer file.Close() // which ends watch
+		l.run()
+	})
+	l.running.Go(func() { l.watch(file) })
+	return nil
+}
+
+// signal has the loop look what there is to do.
+func (l *loop) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watch signals whenever one of the sockets is ready. That epoll's descriptor is
+// watched by Go's own poller, so that no thread is kept waiting.
+func (l *loop) watch(file *os.File) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return // closed
+	}
+	_ = raw.Read(func(uintptr) bool { // ends with the file
+		l.signal()
+		return false
+	})
+}
+
+// run drives until done is closed.
+func (l *loop) run() {
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		if !l.turn() {
+			alarm.Reset(l.timers.wait(time.Now()))
+			select {
+			case <-l.wake:
+			case <-alarm.C:
+			case <-l.done:
+				l.end()
+				return
+			}
+		}
+	}
+}
+
+// turn does what there is to do now, and reports whether more is left.
+func (l *loop) turn() (more bool) {
+	l.now = time.Now()
+	l.deliver()
+	l.readAgain()
+	l.poll()
+	for k := l.timers.due(l.now); k != nil; k = l.timers.due(l.now) {
+		l.touch(k.link)
+	}
+	l.settleAll()
+	l.pass()
+	l.settleAll() // who was lost while it was written to
+	return len(l.again) > 0
+}
+
+// deliver calls what was posted.
+func (l *loop) deliver() {
+	l.mu.Lock()
+	posts := l.posts
+	l.posts = nil
+	l.mu.Unlock()
+	for _, p := range posts {
+		p.f(l.now)
+		if p.link != nil {
+			l.touch(p.link)
+		}
+	}
+}
+
+// poll takes in what epoll tells.
+func (l *loop) poll() {
+	for {
+		n, errno := epollWait(l.epoll, l.events)
+		if errno == unix.EINTR {
+			continue
+		}
+		for _, e := range l.events[:n] {
+			if k := l.links[e.Fd]; k != nil {
+				l.ready(k, e.Events)
+			}
+		}
+		if n < len(l.events) {
+			return
+		}
+	}
+}
+
+const (
+	readable = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	ended    = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+)
+
+// ready acts on what has become of a socket.
+func (l *loop) ready(k *link, events uint32) {
+	if events&unix.EPOLLOUT != 0 && k.full {
+		k.full = false
+		l.touch(k)
+	}
+	if events&readable != 0 {
+		k.more = true
+		l.read(k, events&ended != 0)
+		l.touch(k)
+	}
+}
+
+// readAgain goes on reading where there was more than one turn's share.
+func (l *loop) readAgain() {
+	again := l.again
+	l.again = nil
+	for _, k := range again {
+		l.read(k, true)
+		l.touch(k)
+	}
+}
+
+// read gives the connection what its socket has, one turn's share of it, unless
+// it wants nothing for now. There is no more where the socket gave less than it
+// could, unless it has an end that is to be read, too.
+func (l *loop) read(k *link, hasEnd bool) {
+	if k.fd < 0 || k.lost || k.conn.Full() {
+		return
+	}
+	n, errno := read(k.fd, l.buf)
+	switch {
+	case errno == unix.EAGAIN:
+		k.more = false
+	case errno == unix.EINTR:
+	case errno != 0:
+		k.lose(errno)
+	case n == 0:
+		k.lose(io.EOF)
+	default:
+		k.more = n == len(l.buf) || hasEnd
+		k.conn.Receive(l.now, l.buf[:n])
+	}
+}
+
+// touch has a connection settled in this turn.
+func (l *loop) touch(k *link) {
+	if !k.touched {
+		k.touched = true
+		l.touched = append(l.touched, k)
+	}
+}
+
+func (l *loop) settleAll() {
+	for i := 0; i < len(l.touched); i++ {
+		k := l.touched[i]
+		l.touched[i] = nil
+		k.touched = false
+		l.settle(k)
+	}
+	l.touched = l.touched[:0]
+}
+
+// settle brings a connection into order after something has happened to it.
+func (l *loop) settle(k *link) {
+	k.flush()
+	next := k.conn.Tend(l.now)
+	k.flush()
+	l.timers.set(&k.timer, next)
+	if k.fd < 0 {
+		l.groups.leave(k)
+		return
+	}
+	l.groups.join(k, k.conn.Stream())
+	if k.more && !k.lost && !k.conn.Full() {
+		l.again = append(l.again, k)
+	}
+}
+
+// pass writes to each connection whose stream has grown. In each pass others are
+// the first.
+func (l *loop) pass() {
+	for g := range l.groups.grown() {
+		for k := range g.all() {
+			if k.full {
+				continue
+			}
+			k.flush()
+			if k.full || k.lost || k.fd < 0 {
+				l.touch(k)
+			}
+			l.yield()
+		}
+	}
+}
+
+// yield lets other goroutines run now and then.
+func (l *loop) yield() {
+	if l.writes < yieldAfter {
+		return
+	}
+	l.writes = 0
+	runtime.Gosched()
+	l.now = time.Now()
+}
+
+// flush writes what there is to write, as far as the socket takes it.
+func (k *link) flush() {
+	l := k.loop
+	for !k.full && k.fd >= 0 {
+		b := k.conn.Next(l.now)
+		if len(b) == 0 {
+			return
+		}
+		n, errno := write(k.fd, b)
+		l.writes++
+		switch errno {
+		case 0:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			n = 0
+		default:
+			k.lose(errno)
+			return
+		}
+		k.full = n < len(b)
+		k.conn.Wrote(l.now, n)
+	}
+}
+
+func (k *link) lose(err error) {
+	k.lost, k.more = true, false
+	k.conn.Lost(k.loop.now, err)
+}
+
+// Post is a [Link]'s.
+func (k *link) Post(f func(now time.Time)) { k.loop.post(post{k, f}) }
+
+func (l *loop) post(p post) {
+	l.mu.Lock()
+	l.posts = append(l.posts, p)
+	l.mu.Unlock()
+	l.signal()
+}
+
+// CloseWrite is a [Link]'s.
+func (k *link) CloseWrite() {
+	if k.fd >= 0 {
+		_ = unix.Shutdown(k.fd, unix.SHUT_WR) // fails where the client is gone already
+	}
+}
+
+// Close is a [Link]'s.
+func (k *link) Close() {
+	if k.fd < 0 {
+		return
+	}
+	_ = unix.Close(k.fd) // epoll forgets it, too
+	k.fd = -1
+	l := k.loop
+	l.links[k.slot] = nil
+	l.free = append(l.free, k.slot)
+	l.mu.Lock()
+	l.load--
+	l.mu.Unlock()
+}
+
+// add takes over a descriptor.
+func (l *loop) add(fd int, open func(Link) Conn) {
+	k := &link{loop: l, fd: fd}
+	k.timer.link = k
+	l.mu.Lock()
+	l.load++
+	l.mu.Unlock()
+	l.post(post{k, func(now time.Time) { l.open(k, open) }})
+}
+
+// open begins to drive a connection.
+func (l *loop) open(k *link, open func(Link) Conn) {
+	if n := len(l.free); n > 0 {
+		k.slot = l.free[n-1]
+		l.free = l.free[:n-1]
+		l.links[k.slot] = k
+	} else {
+		k.slot = int32(len(l.links))
+		l.links = append(l.links, k)
+	}
+	k.conn = open(k)
+	event := unix.EpollEvent{Events: interest, Fd: k.slot}
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, k.fd, &event); err != nil {
+		k.lose(fmt.Errorf("epoll: %w", err))
+	}
+}
+
+// end closes the sockets that are left.
+func (l *loop) end() {
+	for _, k := range l.links {
+		if k != nil {
+			k.Close()
+		}
+	}
+}
+
+// The system calls are raw: they never block, so Go's scheduler need not know.
+
+func read(fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	return int(n), errno
+}
+
+func write(fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	return int(n), errno
+}
+
+// epollWait tells of what is ready now.
+func epollWait(epoll int, events []unix.EpollEvent) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+var _ Link = (*link)(nil)
