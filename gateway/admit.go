@@ -31,8 +31,9 @@ const (
 
 // The headers of the handshake that both sides of it need.
 const (
-	headerKey      = "Sec-WebSocket-Key"
-	headerProtocol = "Sec-WebSocket-Protocol"
+	headerKey        = "Sec-WebSocket-Key"
+	headerProtocol   = "Sec-WebSocket-Protocol"
+	headerExtensions = "Sec-WebSocket-Extensions"
 )
 
 const (

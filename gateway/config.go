@@ -19,6 +19,8 @@ type Config struct {
 	// MaxConnectionsPerUser and MaxConnectionsPerIP limit connections; 0: no limit.
 	MaxConnectionsPerUser int `toml:"max_connections_per_user"`
 	MaxConnectionsPerIP   int `toml:"max_connections_per_ip"`
+	// Compression accepts permessage-deflate where a client offers it.
+	Compression bool `toml:"compression"`
 }
 
 // Defaults are the settings that nothing overrides.

@@ -464,7 +464,7 @@ func (c *conn) Lost(now time.Time, err error) {
 	}
 	c.finish(now, e)
 	c.deaf, c.eof = true, true
-	if err != io.EOF || c.closeSent {
+	if !errors.Is(err, io.EOF) || c.closeSent {
 		c.hangUp()
 	}
 }

@@ -26,7 +26,14 @@
 //
 // # Slow clients
 //
-// A client that falls behind gets what it has not had in larger pieces; one that
-// is more than a second behind gets a snapshot instead. It is never disconnected
-// merely for being slow. A socket that accepts not one byte for 30 s is dead.
+// A client that falls behind gets what it has not had in larger pieces; one whose
+// socket takes slowly and that is half a second behind, or that is further behind
+// than the log goes back, gets a snapshot instead. It is never disconnected merely
+// for being slow. A socket that accepts not one byte for 30 s is dead.
+//
+// # Who drives
+//
+// A connection is a state machine without a lock or a goroutine, driven by package
+// loop. What it has to say to the bus is taken there by the courier, so that no
+// loop waits for the bus.
 package gateway

@@ -279,9 +279,9 @@ func (g *Gateway) all() []*conn {
 	return slices.AppendSeq(make([]*conn, 0, len(g.conns)), maps.Values(g.conns))
 }
 
-// open gives a connection that was admitted and upgraded to a driver. Early is
-// what the client sent right behind its upgrade.
-func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
+// open gives a connection that was admitted and upgraded to a driver. Deflate was
+// agreed on or not; early is what the client sent right behind its upgrade.
+func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
 	c := &conn{
 		gw:       g,
 		id:       bus.NewID(),
@@ -290,7 +290,8 @@ func (g *Gateway) open(sock net.Conn, a admission, early []byte) {
 		token:    a.token,
 		scope:    a.scope,
 		since:    a.wish.since,
-		parser:   frame.Parser{MaxMessage: maxMessage},
+		parser:   frame.Parser{MaxMessage: maxMessage, Deflate: deflate},
+		deflate:  deflate,
 		rules:    a.wish.symbols,
 		interval: a.wish.interval,
 		cursor:   fanout.NewCursor(g.hub),

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"tickerd/gateway/frame"
 )
 
 var refuseHead = &refusal{status: http.StatusRequestHeaderFieldsTooLarge, reason: errHeadTooLarge.Error()}
@@ -69,18 +71,23 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	if u, ok := sock.(*unread); ok {
 		sock, early = u.Conn, append(early, u.rest...)
 	}
-	if err := errors.Join(switchProtocols(sock, h), sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
+	extensions, deflate := "", false
+	if g.cfg.Compression {
+		extensions, deflate = frame.NegotiateDeflate(h.list(headerExtensions))
+	}
+	if err := errors.Join(switchProtocols(sock, h, extensions), sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
 		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
 		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
 		return
 	}
-	g.open(sock, a, early)
+	g.open(sock, a, deflate, early)
 }
 
 // switchProtocols writes the answer that opens the stream. Of the request, which
 // was judged, the upgrader is shown the essence: it knows fewer spellings.
-func switchProtocols(w io.Writer, h head) error {
+// Extensions are those that were agreed on.
+func switchProtocols(w io.Writer, h head, extensions string) error {
 	essence := "GET " + routeWebSocket + " HTTP/1.1\r\nHost: tickerd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\n" + headerKey + ": " + h.get(headerKey) + "\r\n"
 	offers := strings.Split(h.list(headerProtocol), ",")
@@ -88,6 +95,9 @@ func switchProtocols(w io.Writer, h head) error {
 		essence += headerProtocol + ": " + subprotocol + "\r\n"
 	}
 	upgrader := ws.Upgrader{Protocol: func([]byte) bool { return true }}
+	if extensions != "" {
+		upgrader.Header = ws.HandshakeHeaderString(headerExtensions + ": " + extensions + "\r\n")
+	}
 	_, err := upgrader.Upgrade(replay{strings.NewReader(essence + "\r\n"), w})
 	return err
 }
