@@ -90,7 +90,7 @@ type conn struct {
 	life     life
 	welcomed bool // a handler has claimed it once
 	resumes  bool // the ticks after since can be sent
-	drainAt  time.Time
+	drainAt  time.Duration // when it is sent away; 0: it is not
 
 	ending    *ending       // why it ends; set once
 	endBy     time.Duration // when the next step of the end is made without the client
@@ -340,7 +340,7 @@ func (c *conn) expire(now time.Time) {
 	case c.ending != nil:
 	case !now.Before(c.token.ExpiresAt):
 		c.finish(now, endExpired)
-	case !c.drainAt.IsZero() && !now.Before(c.drainAt):
+	case c.drainAt > 0 && at >= c.drainAt:
 		c.finish(now, endDrained)
 	case c.life.state == joining && at-c.life.joined >= c.life.patience():
 		c.finish(now, endNoHandler)
@@ -393,8 +393,8 @@ func (c *conn) due(now time.Time) (next time.Time) {
 	} else {
 		sooner(c.silent(at))
 		sooner(c.token.ExpiresAt.Sub(now))
-		if !c.drainAt.IsZero() {
-			sooner(c.drainAt.Sub(now))
+		if c.drainAt > 0 {
+			sooner(c.drainAt - at)
 		}
 		if c.offered > 0 {
 			sooner(max(c.offered, c.sent) + writeTimeout - at)
@@ -417,7 +417,7 @@ func (c *conn) due(now time.Time) (next time.Time) {
 
 // drain gives the connection the time at which it will be sent away.
 func (c *conn) drain(now, at time.Time) {
-	c.drainAt = at
+	c.drainAt = c.at(at)
 	if c.welcomed {
 		c.announceDrain(now)
 	}
@@ -425,10 +425,10 @@ func (c *conn) drain(now, at time.Time) {
 
 // announceDrain tells the client when it will be sent away, if it will.
 func (c *conn) announceDrain(now time.Time) {
-	if c.drainAt.IsZero() {
+	if c.drainAt == 0 {
 		return
 	}
-	left := max(c.drainAt.Sub(now), 0)
+	left := max(c.drainAt-c.at(now), 0)
 	c.send(outgoing{frame: frame.AppendText(nil, fmt.Appendf(nil, `{"type":"drain","reconnect_in_ms":%d}`, left.Milliseconds()))})
 }
 

@@ -117,8 +117,11 @@ func (c *Cursor) Next(most int) (frames []byte, count int, kept bool) {
 // skip passes over frames that the connection has had already, and tells how many
 // bytes come before the next such frame.
 func (c *Cursor) skip() (fresh int64) {
-	if c.upTo == 0 || c.off == c.stream.Head() {
+	switch {
+	case c.upTo == 0:
 		return math.MaxInt64
+	case c.off == c.stream.Head():
+		return 0 // what comes this very moment may be a repetition
 	}
 	from, to, all := c.hub.after(c.stream, c.off, c.upTo)
 	c.off = from
