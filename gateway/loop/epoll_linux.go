@@ -391,6 +391,7 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 		l.links = append(l.links, k)
 	}
 	k.conn = open(k)
+	l.timers.set(&k.timer, k.conn.Tend(l.now))
 	event := unix.EpollEvent{Events: interest, Fd: k.slot}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, k.fd, &event); err != nil {
 		k.lose(fmt.Errorf("epoll: %w", err))
@@ -399,6 +400,7 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 
 // end closes the sockets that are left.
 func (l *loop) end() {
+	l.deliver() // there may be more to come
 	for _, k := range l.links {
 		if k != nil {
 			k.Close()

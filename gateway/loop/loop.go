@@ -14,7 +14,8 @@ type Conn interface {
 	Receive(now time.Time, p []byte)
 
 	// Lost is called when nothing can be read any more: io.EOF says that the client
-	// has ended its side, and may still read; anything else, that the socket failed.
+	// has ended its side, and may still read; anything else, that the socket failed,
+	// and then the connection has to Close.
 	Lost(now time.Time, err error)
 
 	// Next gives what is to be written now, if anything. It must not change until

@@ -34,7 +34,11 @@ func (p *Pool) Add(sock net.Conn, open func(Link) Conn) {
 func (p *Pool) Each(f func(now time.Time, c Conn)) {
 	p.loops.each(f)
 	for _, k := range p.portable.all() {
-		k.Post(func(now time.Time) { f(now, k.conn) })
+		k.Post(func(now time.Time) {
+			if !k.closed {
+				f(now, k.conn)
+			}
+		})
 	}
 }
 

@@ -227,10 +227,15 @@ func (k *pair) next() (b []byte, open bool) {
 	if k.closed {
 		return nil, false
 	}
-	if k.stream = k.conn.Stream(); k.stream != nil {
-		k.seen = k.stream.Head() // before Next says that there is nothing
+	for {
+		if k.stream = k.conn.Stream(); k.stream != nil {
+			k.seen = k.stream.Head() // before Next says that there is nothing
+		}
+		b = k.conn.Next(time.Now())
+		if len(b) > 0 || k.closed || k.conn.Stream() == k.stream {
+			return b, true
+		}
 	}
-	return k.conn.Next(time.Now()), true
 }
 
 // lose is called under the mutex.

@@ -115,8 +115,8 @@ func (r *reader) read(most int, ticks [][]byte) {
 	}
 	r.unparsed = append(r.unparsed, piece[:n]...)
 	for {
-		size, whole := frame.Len(r.unparsed)
-		if !whole {
+		size, ok := frame.Len(r.unparsed)
+		if !ok || size > len(r.unparsed) {
 			return
 		}
 		r.take(r.unparsed[:size], ticks)
@@ -136,7 +136,7 @@ func (r *reader) take(f []byte, ticks [][]byte) {
 		r.seq++
 	default:
 		payload := string(f[strings.IndexByte(string(f), '{'):])
-		_, err := fmt.Sscanf(payload, `{"type":"snapshot","seq":%d,"ts":%d,"data":[`, &seq, &ts)
+		_, err := fmt.Sscanf(payload, `{"type":"ticker","snapshot":true,"seq":%d,"ts":%d,"data":[`, &seq, &ts)
 		if err != nil || f[0] != 0x80|byte(ws.OpText) || !strings.HasSuffix(payload, "}]}") || seq < r.seq {
 			r.t.Fatalf("after seq %d and answer %d: %.100q", r.seq, r.answered, f)
 		}
@@ -154,7 +154,7 @@ func answer(i int) []byte {
 func follow(t *testing.T, pool *loop.Pool, hub *fanout.Hub, random *rand.Rand) *reader {
 	t.Helper()
 	client, server := connect(t)
-	if err := client.SetReadBuffer(4 << 10); err != nil {
+	if err := client.SetReadBuffer(128 << 10); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.SetWriteBuffer(4 << 10); err != nil {
@@ -183,9 +183,11 @@ func TestFramesAreWhole(t *testing.T) {
 	hub := fanout.NewHub(pool.Changed)
 	var ticks [][]byte // as frames
 	publish := func() {
-		msg := ticker.Tick{Seq: uint64(len(ticks) + 1), TS: 1, Data: []ticker.Price{{
-			Symbol: "A-B", Price: ticker.Decimal("1" + strings.Repeat("0", random.IntN(900))),
-		}}}.AppendJSON(nil)
+		tick := ticker.Tick{Seq: uint64(len(ticks) + 1), TS: 1}
+		for i := range 1 + random.IntN(20) {
+			tick.Data = append(tick.Data, ticker.Price{Symbol: ticker.Symbol(fmt.Sprintf("S%d-B", i)), Price: "1"})
+		}
+		msg := tick.AppendJSON(nil)
 		ticks = append(ticks, frame.AppendText(nil, msg))
 		if err := hub.Tick(msg, 0); err != nil {
 			t.Fatal(err)
@@ -233,6 +235,8 @@ func TestFramesAreWhole(t *testing.T) {
 			if r.snapshots != r.follower.skips+1 {
 				t.Errorf("client %d got %d snapshots, %d were sent", i, r.snapshots, r.follower.skips+1)
 			}
+			r.follower.cursor.Close()
+			r.follower.link.Close()
 			close(done)
 		})
 		wait(t, "Post", done)
