@@ -88,8 +88,8 @@ type conn struct {
 	messagesOut int64
 
 	life     life
-	welcomed bool // a handler has claimed it once
-	resumes  bool // the ticks after since can be sent
+	welcomed bool          // a handler has claimed it once
+	resumes  bool          // the ticks after since can be sent
 	drainAt  time.Duration // when it is sent away; 0: it is not
 
 	ending    *ending       // why it ends; set once
