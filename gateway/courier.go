@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync"
 
@@ -22,13 +21,13 @@ type courier struct {
 	letters []letter
 }
 
-// A letter is one message.
+// A letter is one message: a header alone, or a body, or what a client said.
 type letter struct {
 	subject string
 	reply   string // where it is answered, if it is
 	header  map[string][]string
+	body    any // is encoded as JSON
 	data    []byte
-	body    any // is encoded as the data
 }
 
 func newCourier(b *bus.Conn, log *slog.Logger) *courier {
@@ -71,11 +70,15 @@ func (c *courier) deliver() {
 	}
 }
 
-func (c *courier) publish(l letter) (err error) {
-	if l.body != nil {
-		if l.data, err = json.Marshal(l.body); err != nil {
-			return err
-		}
+func (c *courier) publish(l letter) error {
+	switch {
+	case l.header != nil:
+		return c.bus.PublishMsg(&bus.Msg{Subject: l.subject, Header: l.header})
+	case l.reply == "":
+		return c.bus.PublishJSON(l.subject, l.body)
+	case l.body != nil:
+		return c.bus.AskJSON(l.subject, l.reply, l.body)
+	default:
+		return c.bus.Ask(l.subject, l.reply, l.data)
 	}
-	return c.bus.PublishMsg(&bus.Msg{Subject: l.subject, Reply: l.reply, Header: l.header, Data: l.data})
 }

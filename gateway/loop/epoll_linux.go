@@ -32,7 +32,7 @@ const (
 // A loop drives the connections that it has been given, all of them in one
 // goroutine.
 type loop struct {
-	wake    chan struct{} // has an element while there may be something to do
+	wake    bell          // there may be something to do
 	done    chan struct{} // closed at the end
 	start   func() error  // begin, once
 	running sync.WaitGroup
@@ -79,7 +79,7 @@ type link struct {
 
 func newLoop() *loop {
 	l := &loop{
-		wake:   make(chan struct{}, 1),
+		wake:   newBell(),
 		done:   make(chan struct{}),
 		groups: groups{},
 		timers: timers{began: time.Now()},
@@ -110,15 +110,7 @@ func (l *loop) begin() error {
 	return nil
 }
 
-// signal has the loop look what there is to do.
-func (l *loop) signal() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// watch signals whenever one of the sockets is ready. That epoll's descriptor is
+// watch wakes the loop whenever one of the sockets is ready. That epoll's descriptor is
 // watched by Go's own poller, so that no thread is kept waiting.
 func (l *loop) watch(file *os.File) {
 	raw, err := file.SyscallConn()
@@ -126,7 +118,7 @@ func (l *loop) watch(file *os.File) {
 		return // closed
 	}
 	_ = raw.Read(func(uintptr) bool { // ends with the file
-		l.signal()
+		l.wake.ring()
 		return false
 	})
 }
@@ -345,7 +337,7 @@ func (l *loop) post(p post) {
 	l.mu.Lock()
 	l.posts = append(l.posts, p)
 	l.mu.Unlock()
-	l.signal()
+	l.wake.ring()
 }
 
 // CloseWrite is a [Link]'s.

@@ -36,7 +36,7 @@ func (ls loops) end() {
 
 func (ls loops) signal() {
 	for _, l := range ls {
-		l.signal()
+		l.wake.ring()
 	}
 }
 

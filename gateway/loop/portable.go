@@ -23,7 +23,7 @@ const (
 // portable drives each connection by two goroutines, one that reads and one that
 // writes.
 type portable struct {
-	wake    chan struct{} // has an element when a stream may have grown
+	wake    bell // a stream may have grown
 	running sync.WaitGroup
 
 	mu    sync.Mutex
@@ -34,7 +34,7 @@ type portable struct {
 type pair struct {
 	owner *portable
 	sock  net.Conn
-	wake  chan struct{} // has an element when there may be something to write
+	wake  bell // there may be something to write
 
 	mu     sync.Mutex
 	conn   Conn
@@ -47,14 +47,7 @@ type pair struct {
 }
 
 func newPortable() *portable {
-	return &portable{wake: make(chan struct{}, 1), links: map[*pair]struct{}{}}
-}
-
-func (p *portable) signal() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	return &portable{wake: newBell(), links: map[*pair]struct{}{}}
 }
 
 // run wakes whose stream has grown, until done is closed. It ends when all
@@ -88,7 +81,7 @@ func (p *portable) all() []*pair {
 
 // add takes over a socket.
 func (p *portable) add(sock net.Conn, open func(Link) Conn) {
-	k := &pair{owner: p, sock: sock, wake: make(chan struct{}, 1)}
+	k := &pair{owner: p, sock: sock, wake: newBell()}
 	k.room.L = &k.mu
 	p.mu.Lock()
 	p.links[k] = struct{}{}
@@ -129,14 +122,7 @@ func (k *pair) tend(now time.Time) {
 		k.alarm.Reset(max(next.Sub(now), 0))
 	}
 	k.room.Broadcast()
-	k.signal()
-}
-
-func (k *pair) signal() {
-	select {
-	case k.wake <- struct{}{}:
-	default:
-	}
+	k.wake.ring()
 }
 
 // signalGrown signals if the stream has grown since all of it was written.
@@ -144,7 +130,7 @@ func (k *pair) signalGrown() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.stream != nil && k.stream.Head() != k.seen {
-		k.signal()
+		k.wake.ring()
 	}
 }
 
@@ -154,9 +140,7 @@ func (k *pair) read() {
 	for k.wants() {
 		n, err := k.sock.Read(buf)
 		k.do(func(now time.Time) {
-			switch {
-			case k.closed || k.lost:
-			case n > 0:
+			if n > 0 && !k.closed && !k.lost {
 				k.conn.Receive(now, buf[:n])
 			}
 			if err != nil {
@@ -265,7 +249,7 @@ func (k *pair) Close() {
 	// Beside the mutex, for TLS says goodbye first and may have to wait for that.
 	k.owner.running.Go(func() { _ = k.sock.Close() })
 	k.room.Broadcast()
-	k.signal()
+	k.wake.ring()
 }
 
 var _ Link = (*pair)(nil)
