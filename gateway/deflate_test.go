@@ -83,15 +83,19 @@ func TestCompression(t *testing.T) {
 func TestNoCompression(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.tick("BTC-USD=1")
 	c := w.dial()
 	c.send(upgrade(w.demo()).and(offer).String())
 	if r := c.reply("GET"); r.status != 101 || r.header.Get("Sec-WebSocket-Extensions") != "" {
 		t.Fatalf("got %+v", r)
 	}
-	w.tick("BTC-USD=1")
-	for range 3 {
+	for _, what := range []string{"welcome", "snapshot"} {
 		if s, compressed := c.inflated(); compressed {
-			t.Errorf("compressed: %s", s)
+			t.Errorf("%s: compressed: %s", what, s)
 		}
+	}
+	want := w.tick("BTC-USD=2")
+	if s, compressed := c.inflated(); compressed || s != want {
+		t.Errorf("compressed %v: %s", compressed, s)
 	}
 }
