@@ -12,7 +12,7 @@ import (
 
 func TestRevoked(t *testing.T) {
 	made := func(at int64) Token {
-		return Token{ID: "t", KeyID: "k", UserID: "ann", IssuedAt: time.Unix(at, 0)}
+		return Token{ID: "t", IssuedAt: time.Unix(at, 0), Grant: &Grant{KeyID: "k", UserID: "ann"}}
 	}
 	tests := map[string]struct {
 		rev   bus.Revocation
@@ -29,13 +29,13 @@ func TestRevoked(t *testing.T) {
 		"user, after at":    {bus.Revocation{UserID: "ann", At: now0 - 10}, made(now0 - 9), false},
 		"user, at later":    {bus.Revocation{UserID: "ann", At: now0 + 100}, made(now0 + 4), true},
 		"user, at too late": {bus.Revocation{UserID: "ann", At: now0 + 100}, made(now0 + 5), false},
-		"user, without iat": {bus.Revocation{UserID: "ann", At: now0 - 10}, Token{UserID: "ann"}, true},
+		"user, without iat": {bus.Revocation{UserID: "ann", At: now0 - 10}, Token{Grant: &Grant{UserID: "ann"}}, true},
 		"other token":       {bus.Revocation{TokenID: "u"}, made(now0), false},
 		"other key":         {bus.Revocation{KeyID: "t"}, made(now0), false},
 		"other user":        {bus.Revocation{UserID: "bob"}, made(now0), false},
-		"nothing":           {bus.Revocation{}, Token{}, false},
+		"nothing":           {bus.Revocation{}, Token{Grant: &Grant{}}, false},
 		"two things":        {bus.Revocation{TokenID: "t", KeyID: "k"}, made(now0), false},
-		"too long":          {bus.Revocation{TokenID: strings.Repeat("t", 129)}, Token{ID: strings.Repeat("t", 129)}, false},
+		"too long":          {bus.Revocation{TokenID: strings.Repeat("t", 129)}, Token{ID: strings.Repeat("t", 129), Grant: &Grant{}}, false},
 		"an actor":          {bus.Revocation{UserID: "user:ann"}, made(now0), false},
 	}
 	for name, tt := range tests {
@@ -81,7 +81,7 @@ func TestRevokedForgets(t *testing.T) {
 	r := newRevoked()
 	now := time.Unix(now0, 0)
 	r.clock = func() time.Time { return now }
-	old := Token{ID: "t", KeyID: "k", UserID: "ann", IssuedAt: now}
+	old := Token{ID: "t", IssuedAt: now, Grant: &Grant{KeyID: "k", UserID: "ann"}}
 	for _, rev := range []bus.Revocation{{TokenID: "t"}, {KeyID: "k"}, {UserID: "ann"}} {
 		r.add(rev)
 	}
@@ -105,7 +105,7 @@ func TestRevokedConcurrently(t *testing.T) {
 			for j := range 1000 {
 				id := fmt.Sprint(i, j)
 				r.add(bus.Revocation{TokenID: id})
-				if !r.has(Token{ID: id}) {
+				if !r.has(Token{ID: id, Grant: &Grant{}}) {
 					t.Error("not revoked")
 				}
 			}
@@ -120,7 +120,7 @@ func BenchmarkHas(b *testing.B) {
 		r.add(bus.Revocation{TokenID: fmt.Sprint(i)})
 		r.add(bus.Revocation{UserID: fmt.Sprint(i)})
 	}
-	t := Token{ID: "tGO1HAJNTP91kQVPXADrd8", KeyID: "abcdefghijkl", UserID: "demo", IssuedAt: time.Now()}
+	t := Token{ID: "tGO1HAJNTP91kQVPXADrd8", IssuedAt: time.Now(), Grant: &Grant{KeyID: "abcdefghijkl", UserID: "demo"}}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -102,8 +102,8 @@ func TestKeyToTokenToRevocation(t *testing.T) {
 		}
 		raw, token := n.mustToken(key)
 		want := Token{
-			ID: token.ID, KeyID: info.ID, UserID: name, Role: "user", Policies: []string{"user_policy"}, Allowed: []string{"ETH-*"},
-			IssuedAt: token.IssuedAt, ExpiresAt: time.Unix(min(token.IssuedAt.Unix()+3600, *info.ExpiresAt), 0),
+			ID: token.ID, IssuedAt: token.IssuedAt, ExpiresAt: time.Unix(min(token.IssuedAt.Unix()+3600, *info.ExpiresAt), 0),
+			Grant: &Grant{KeyID: info.ID, UserID: name, Role: "user", Policies: []string{"user_policy"}, Allowed: []string{"ETH-*"}},
 		}
 		if !equal(token, want) {
 			t.Errorf("%s: token %+v, want %+v", name, token, want)
@@ -451,7 +451,7 @@ func TestVerifierReadsAllPages(t *testing.T) {
 	run(t, func(ctx context.Context) error { return v.Run(ctx, conn, func([]bus.Revocation) {}) })
 	<-v.Ready()
 	for _, row := range rows {
-		if !v.Revoked(Token{ID: row.ID}) {
+		if !v.Revoked(Token{ID: row.ID, Grant: &Grant{}}) {
 			t.Fatalf("%s is not revoked", row.ID)
 		}
 	}

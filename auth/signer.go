@@ -26,7 +26,7 @@ type Signer struct {
 	kid    string
 	ttl    time.Duration
 	parser *jwt.Parser
-	grants sharing[grant] // of the tokens that were verified
+	grants sharing[Grant] // of the tokens that were verified
 }
 
 // NewSigner uses key, of at least MinTokenKey bytes, for tokens that live for ttl.
@@ -64,13 +64,15 @@ func (s *Signer) sign(who bus.ExchangeResult, after time.Time) (string, Token, e
 	}
 	t := Token{
 		ID:        bus.NewID(),
-		KeyID:     who.KeyID,
-		UserID:    who.UserID,
-		Role:      who.Role,
-		Policies:  who.Policies,
-		Allowed:   who.Allowed,
 		IssuedAt:  time.Unix(issued, 0),
 		ExpiresAt: time.Unix(expires, 0),
+		Grant: &Grant{
+			KeyID:    who.KeyID,
+			UserID:   who.UserID,
+			Role:     who.Role,
+			Policies: who.Policies,
+			Allowed:  who.Allowed,
+		},
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, t.claims())
 	token.Header["kid"] = s.kid
@@ -97,7 +99,8 @@ func (s *Signer) Verify(raw string) (Token, error) {
 		if err != nil {
 			return Token{}, err
 		}
-		return t.shared(&s.grants), nil
+		t.Grant = t.Grant.shared(&s.grants)
+		return t, nil
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Token{}, ErrTokenMalformed
 	case errors.Is(err, ErrTokenForeign):

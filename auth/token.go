@@ -21,42 +21,41 @@ const (
 
 // Token is what a verified token says.
 type Token struct {
-	ID, KeyID string // empty in tokens of services that do not say them
-	UserID    string // "demo"
-	Role      string
-	Policies  []string
-	Allowed   []string  // the patterns that its key is limited to; none: no limit
+	ID        string    // empty in tokens of services that do not say it
 	IssuedAt  time.Time // zero when it does not say
 	ExpiresAt time.Time
-
-	grant *grant // nil in a token that was not verified
+	*Grant    // never nil but in the zero Token
 }
 
-// A grant is what the tokens of one key say alike. They share it, for there may be
-// thousands of them.
-type grant struct {
-	keyID, userID, role, actor string
-	policies, allowed          []string
+// A Grant is what the tokens of one key say alike. Verified ones share it, for
+// there may be very many of them: it is not changed.
+type Grant struct {
+	KeyID    string // empty in tokens of services that do not say it
+	UserID   string // "demo"
+	Role     string
+	Policies []string
+	Allowed  []string // the patterns that its key is limited to; none: no limit
+
+	actor string // of those that are shared
 }
 
-// shared is t with the grant that tokens like it have.
-func (t Token) shared(grants *sharing[grant]) Token {
+// shared is the grant that is equal to g, for all who have such a one.
+func (g *Grant) shared(grants *sharing[Grant]) *Grant {
 	var room [256]byte
-	key := appendKey(room[:0], t.KeyID, t.UserID, t.Role)
-	key = appendListKey(appendListKey(key, t.Policies), t.Allowed)
-	g := grants.get(key, func() *grant {
-		return &grant{t.KeyID, t.UserID, t.Role, t.Actor(), t.Policies, t.Allowed}
+	key := appendKey(room[:0], g.KeyID, g.UserID, g.Role)
+	key = appendListKey(appendListKey(key, g.Policies), g.Allowed)
+	return grants.get(key, func() *Grant {
+		g.actor = g.Actor()
+		return g
 	})
-	t.grant, t.KeyID, t.UserID, t.Role, t.Policies, t.Allowed = g, g.keyID, g.userID, g.role, g.policies, g.allowed
-	return t
 }
 
 // Actor is who the token speaks for: "user:demo".
-func (t Token) Actor() string {
-	if t.grant != nil {
-		return t.grant.actor
+func (g *Grant) Actor() string {
+	if g.actor != "" {
+		return g.actor
 	}
-	return actorPrefix + t.UserID
+	return actorPrefix + g.UserID
 }
 
 // claims is a token on the wire.
@@ -94,7 +93,7 @@ func (c *claims) token(now time.Time) (Token, error) {
 	if !ok || !isUser(user) || c.ExpiresAt == nil || c.Role != "" && !isName(c.Role) {
 		return Token{}, ErrTokenMalformed
 	}
-	t := Token{ID: c.ID, KeyID: c.Key, UserID: user, Role: c.Role, Policies: c.Policies}
+	t := Token{ID: c.ID, Grant: &Grant{KeyID: c.Key, UserID: user, Role: c.Role, Policies: c.Policies}}
 	if len(c.Symbols) > 0 {
 		var err error
 		if t.Allowed, err = ticker.ParsePatterns(c.Symbols); err != nil {

@@ -74,9 +74,8 @@ func TestSignAndVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Token{
-		ID: signed.ID, KeyID: "k1", UserID: "demo", Role: "user",
-		Policies: []string{"user_policy"}, Allowed: []string{"BTC-*"},
-		IssuedAt: time.Unix(now0, 0), ExpiresAt: time.Unix(now0+3600, 0),
+		ID: signed.ID, IssuedAt: time.Unix(now0, 0), ExpiresAt: time.Unix(now0+3600, 0),
+		Grant: &Grant{KeyID: "k1", UserID: "demo", Role: "user", Policies: []string{"user_policy"}, Allowed: []string{"BTC-*"}},
 	}
 	for _, got := range []Token{signed, read} {
 		if got.ID == "" || got.Actor() != "user:demo" || !equal(got, want) {
@@ -246,7 +245,7 @@ func TestVerifyForeignTokens(t *testing.T) {
 			if err != tt.want {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
-			if err != nil && !equal(got, Token{}) {
+			if err != nil && got != (Token{}) {
 				t.Errorf("a refused token says %+v", got)
 			}
 		})
@@ -358,14 +357,14 @@ func TestTokensOfOneKeyShare(t *testing.T) {
 		return token
 	}
 	one, two := verify(who), verify(who)
-	if one.grant != two.grant || &one.Policies[0] != &two.Policies[0] || one.ID == two.ID {
+	if one.Grant != two.Grant || one.ID == two.ID {
 		t.Errorf("%+v and %+v", one, two)
 	}
 	if n := testing.AllocsPerRun(10, func() { _ = one.Actor() }); n != 0 || one.Actor() != "user:demo" {
 		t.Errorf("actor %q, %v allocations", one.Actor(), n)
 	}
 	who.Role = "admin"
-	if other := verify(who); other.grant == one.grant || other.Role != "admin" {
+	if other := verify(who); other.Grant == one.Grant || other.Role != "admin" {
 		t.Errorf("%+v is taken for %+v", other, one)
 	}
 }

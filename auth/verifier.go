@@ -74,6 +74,17 @@ func (v *Verifier) Verify(raw string) (Token, error) {
 // Revoked reports whether t, once verified, has been revoked since.
 func (v *Verifier) Revoked(t Token) bool { return v.revoked.has(t) }
 
+// Renewed is the token by which a handler, which has verified it, renews t.
+func (v *Verifier) Renewed(t Token, r bus.Renewal) Token {
+	grant := Grant{KeyID: r.KeyID, UserID: t.UserID, Role: r.Role, Policies: r.Policies, Allowed: r.Allowed}
+	return Token{
+		ID:        r.TokenID,
+		IssuedAt:  time.Unix(r.IssuedAt, 0),
+		ExpiresAt: time.Unix(r.ExpiresAt, 0),
+		Grant:     grant.shared(&v.signer.grants),
+	}
+}
+
 // Run keeps v informed until ctx ends: it listens to bus.Revoked, and then asks
 // for what was revoked before, so that nothing is missed in between.
 //

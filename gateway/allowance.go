@@ -10,7 +10,7 @@ const (
 )
 
 // An allowance is what one connection may send. It is two buckets of a few words, one
-// of messages and one of all frames. Its times are since the connection began.
+// of messages and one of all frames. Its times are a connection's.
 type allowance struct {
 	messages bucket
 	frames   bucket

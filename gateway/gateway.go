@@ -48,6 +48,7 @@ type Check struct {
 // A Gateway lets clients in and sends them what they may see. Make one with New,
 // bind it with Listen, and let it live with Run.
 type Gateway struct {
+	began       time.Time // the times of connections are since then
 	cfg         Config
 	server      ServerConfig
 	node        string
@@ -95,6 +96,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
 	g := &Gateway{
+		began:    time.Now(),
 		cfg:      cfg,
 		server:   server,
 		node:     p.Node,
@@ -282,22 +284,25 @@ func (g *Gateway) all() []*conn {
 // open gives a connection that was admitted and upgraded to a driver. Deflate was
 // agreed on or not; early is what the client sent right behind its upgrade.
 func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
+	rules := ticker.Rules(a.wish.symbols)
+	if rules == nil {
+		rules = ticker.Rules{ticker.Everything}
+	}
+	now := g.at(time.Now())
 	c := &conn{
 		gw:       g,
 		id:       bus.NewID(),
 		addr:     a.addr,
-		started:  time.Now(),
+		opened:   now,
+		heard:    now,
 		token:    a.token,
 		scope:    a.scope,
 		since:    a.wish.since,
 		parser:   frame.Parser{MaxMessage: maxMessage, Deflate: deflate},
 		deflate:  deflate,
-		rules:    a.wish.symbols,
+		rules:    rules.Hold(),
 		interval: a.wish.interval,
 		cursor:   fanout.NewCursor(g.hub),
-	}
-	if c.rules == nil {
-		c.rules = ticker.Rules{ticker.Everything}
 	}
 	c.resumes = c.since != nil && g.hub.CanResume(*c.since)
 	if !g.enter() {
@@ -311,6 +316,9 @@ func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
 		return c
 	})
 }
+
+// at is a time as connections keep it, more than 0.
+func (g *Gateway) at(t time.Time) time.Duration { return max(t.Sub(g.began), 1) }
 
 // enter counts a connection that will leave, unless nobody is served any more.
 func (g *Gateway) enter() bool {

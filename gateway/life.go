@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -28,20 +26,13 @@ import (
 // A leave ends it, once, and not before the join was answered, so that no
 // handler is left holding what is gone.
 type life struct {
-	state  state
-	joined time.Duration // when a handler was looked for last; times are since the connection began
-	number int           // how many times it was announced
-
-	refused bool          // nobody took the join; it is sent again
-	retryAt time.Duration // then
-
-	held [][]byte // messages that wait for a handler
-	sent []sent   // those whose loss may yet be told
-	lost int      // how many of the last sent came back; while counting
-
-	bytes  int    // in held and sent
-	passed uint64 // how many messages were ever sent
-	fenced bool   // a fence is under way that confirms some
+	joined   time.Duration // when a handler was looked for last
+	retryAt  time.Duration // when a join that was refused is sent again
+	*traffic               // nil: there is none
+	number   int32         // how many times it was announced
+	lost     int32         // how many of the last messages came back; while counting
+	state    state
+	refused  bool // nobody took the join
 }
 
 // patience is how long a join may go unanswered.
@@ -52,34 +43,7 @@ func (l *life) patience() time.Duration {
 	return joinTimeout
 }
 
-// forget drops the messages whose loss would have been told, and tells how long
-// it is until there are more; 0: there are none.
-func (l *life) forget(now time.Duration) (wait time.Duration) {
-	old := 0
-	for old < len(l.sent) && now-l.sent[old].at >= lossTimeout {
-		old++
-	}
-	l.drop(old)
-	if len(l.sent) == 0 {
-		return 0
-	}
-	return lossTimeout - (now - l.sent[0].at)
-}
-
-// drop forgets the first n messages that were sent.
-func (l *life) drop(n int) {
-	if n <= 0 {
-		return
-	}
-	for _, s := range l.sent[:n] {
-		l.bytes -= len(s.message)
-	}
-	if l.sent = slices.Delete(l.sent, 0, n); len(l.sent) == 0 {
-		l.sent = nil
-	}
-}
-
-type state int
+type state uint8
 
 const (
 	joining  state = iota // no handler has it yet
@@ -87,20 +51,8 @@ const (
 	counting              // none has any more, and messages were lost
 )
 
-// sent is a message on its way to the handler.
-type sent struct {
-	at      time.Duration
-	message []byte
-}
-
-const (
-	// joinPause is the time between two announcements that nobody takes.
-	joinPause = 250 * time.Millisecond
-
-	// lossTimeout is how long the loss of a message may take to be told. The
-	// server tells it at once.
-	lossTimeout = 5 * time.Second
-)
+// joinPause is the time between two announcements that nobody takes.
+const joinPause = 250 * time.Millisecond
 
 // join looks for a handler.
 func (c *conn) join(now time.Time) {
@@ -114,7 +66,7 @@ func (c *conn) announce() {
 	c.life.number++
 	join := bus.Join{
 		ConnID:     c.id,
-		Number:     c.life.number,
+		Number:     int(c.life.number),
 		UserID:     c.token.Actor(),
 		Role:       c.token.Role,
 		Policies:   c.token.Policies,
@@ -123,7 +75,7 @@ func (c *conn) announce() {
 		Node:       c.gw.node,
 		AuthTime:   c.token.IssuedAt.Unix(),
 		ExpiresAt:  c.token.ExpiresAt.Unix(),
-		Symbols:    c.rules,
+		Symbols:    c.rules.Rules(),
 		IntervalMS: c.interval.Milliseconds(),
 		Rejoin:     c.welcomed,
 	}
@@ -137,26 +89,39 @@ func (c *conn) address() string { return bus.Address(c.gw.node, c.id) }
 
 // forward passes a client's message to the handler.
 func (c *conn) forward(now time.Time, message []byte) {
-	if c.ending != nil {
+	if c.stage > open {
 		return
 	}
 	message = bytes.Clone(message)
-	c.life.bytes += len(message)
-	if c.life.state != claimed {
+	if c.life.traffic == nil {
+		c.life.traffic = &traffic{}
+	}
+	if c.life.bytes += len(message); c.life.state != claimed {
 		c.life.held = append(c.life.held, message)
 		return
 	}
 	c.pass(now, message)
 }
 
+// pass sends a message of the traffic to the handler.
 func (c *conn) pass(now time.Time, message []byte) {
-	c.life.sent = append(c.life.sent, sent{c.at(now), message})
-	c.life.passed++
 	c.gw.courier.send(letter{subject: bus.MessageOf(c.id), reply: c.address(), data: message})
-	if c.life.bytes > maxUnderWay/2 && !c.life.fenced {
-		c.life.fenced = true
+	if c.life.pass(c.at(now), message) {
 		c.fence(strconv.FormatUint(c.life.passed, 10))
 	}
+}
+
+// forget drops the messages that are known to have arrived, and tells how long it
+// is until there are more; 0: there are none.
+func (c *conn) forget(now time.Duration) (wait time.Duration) {
+	if c.life.traffic == nil {
+		return 0
+	}
+	wait = c.life.traffic.forget(now)
+	if c.life.isOver() {
+		c.life.traffic = nil
+	}
+	return wait
 }
 
 // fenceLost is the fence behind messages of which some were lost. Another fence
@@ -175,13 +140,14 @@ func (c *conn) fenceCame(now time.Time, what string) {
 		c.counted(now)
 		return
 	}
-	c.life.fenced = false
 	before, err := strconv.ParseUint(what, 10, 64)
-	if err != nil || c.life.state != claimed {
+	if err != nil || c.life.traffic == nil {
 		return
 	}
-	since := int(c.life.passed - before)
-	c.life.drop(len(c.life.sent) - since)
+	c.life.fenced = false
+	if c.life.state == claimed {
+		c.life.confirm(before)
+	}
 }
 
 // receive takes what comes to a connection's address, in the bus's callback: what
@@ -222,20 +188,18 @@ func (c *conn) counted(now time.Time) {
 	if c.life.state != counting {
 		return
 	}
-	delivered := len(c.life.sent) - min(c.life.lost, len(c.life.sent))
-	c.life.drop(delivered)
-	again := make([][]byte, 0, len(c.life.sent)+len(c.life.held))
-	for _, s := range c.life.sent {
-		again = append(again, s.message)
+	if c.life.traffic != nil {
+		c.life.recall(int(c.life.lost))
 	}
-	c.life.held = append(again, c.life.held...)
-	c.life.sent = nil
 	c.join(now)
 }
 
 // claim makes the sender of an answer the one who holds the connection.
 func (c *conn) claim(now time.Time) {
 	c.life.state, c.life.refused = claimed, false
+	if c.life.traffic == nil {
+		return
+	}
 	held := c.life.held
 	c.life.held = nil
 	for _, message := range held {
@@ -289,7 +253,7 @@ func parseAnswer(data []byte) (answer, error) {
 // answer carries out a handler's answer: what it changes now, in the order in
 // which answers came, and what it says when the socket takes it.
 func (c *conn) answer(now time.Time, a answer) {
-	claims := c.life.state == joining && (a.join == 0 || a.join == c.life.number)
+	claims := c.life.state == joining && (a.join == 0 || a.join == int(c.life.number))
 	first := claims && !c.welcomed
 	if claims {
 		c.claim(now)
@@ -302,7 +266,7 @@ func (c *conn) answer(now time.Time, a answer) {
 		out.view, out.snapshot = c.renew(now, *a.renewal), true // it may see more
 	}
 	if first {
-		c.rules = nil // so far the client's wish
+		c.rules = ticker.Rules(nil).Hold() // so far the client's wish
 	}
 	if a.changes {
 		out.view, out.snapshot = c.subscribe(a), a.snapshot
@@ -316,7 +280,7 @@ func (c *conn) answer(now time.Time, a answer) {
 		c.announceDrain(now)
 	}
 	if a.close != nil {
-		c.finish(now, closing(*a.close))
+		c.finish(now, endingOf(*a.close))
 	}
 }
 
@@ -338,8 +302,8 @@ func text(payload json.RawMessage) ([]byte, error) {
 	return payload, nil
 }
 
-// closing is the ending that an answer asks for.
-func closing(c bus.Close) ending {
+// endingOf is the ending that an answer asks for.
+func endingOf(c bus.Close) ending {
 	code := ws.StatusCode(c.Code)
 	if c.Code < 1000 || c.Code > 4999 {
 		code = ws.StatusNormalClosure
@@ -352,18 +316,16 @@ func (c *conn) subscribe(a answer) *fanout.View {
 	if a.interval != nil {
 		c.interval = min(max(time.Duration(*a.interval)*time.Millisecond, 0), maxInterval)
 	}
-	c.rules = c.rules.Subscribe(a.subscribe...).Unsubscribe(a.unsubscribe...)
+	c.rules = c.rules.Rules().Subscribe(a.subscribe...).Unsubscribe(a.unsubscribe...).Hold()
 	return c.view()
 }
 
 // renew puts the connection on a newer token, and gives the new view if that token
 // sees something else.
 func (c *conn) renew(now time.Time, r bus.Renewal) *fanout.View {
-	c.token.ID, c.token.KeyID, c.token.Role = r.TokenID, r.KeyID, r.Role
-	c.token.Policies, c.token.Allowed = r.Policies, r.Allowed
-	c.token.IssuedAt, c.token.ExpiresAt = time.Unix(r.IssuedAt, 0), time.Unix(r.ExpiresAt, 0)
+	c.token = c.gw.verifier.Renewed(c.token, r)
 	c.recheck(now) // it may be revoked since its handler looked at it
-	scope := c.gw.policies.Scope(r.Role, r.Policies, r.Allowed)
+	scope := c.gw.policies.Scope(c.token.Role, c.token.Policies, c.token.Allowed)
 	if scope.Key() == c.scope.Key() {
 		return nil
 	}
@@ -373,46 +335,20 @@ func (c *conn) renew(now time.Time, r bus.Renewal) *fanout.View {
 
 // recheck ends the connection if its token was revoked.
 func (c *conn) recheck(now time.Time) {
-	if c.ending == nil && c.gw.verifier.Revoked(c.token) {
+	if c.stage == open && c.gw.verifier.Revoked(c.token) {
 		c.finish(now, endRevoked)
 	}
 }
 
 // view is what the connection sees now.
 func (c *conn) view() *fanout.View {
-	scope := c.scope
-	matcher := sync.OnceValue(c.rules.Matcher) // made when a stream is new
+	scope, rules := c.scope, c.rules
+	matcher := sync.OnceValue(func() func(ticker.Symbol) bool { return rules.Rules().Matcher() }) // made when a stream is new
 	return &fanout.View{
-		Key:      strings.Join(c.rules, ",") + "|" + scope.Key(),
+		Key:      rules.String() + "|" + scope.Key(),
 		Sees:     func(s ticker.Symbol) bool { return matcher()(s) && scope.Sees(s) },
 		May:      scope.Sees,
 		Interval: c.interval,
 		Deflate:  c.deflate,
-	}
-}
-
-// leave tells that the connection has ended, once no handler can take it any more
-// without being told so.
-func (c *conn) leave(now time.Duration) {
-	if c.ending == nil || !c.closeSent && !c.over {
-		return
-	}
-	settled := c.life.state == claimed || c.life.refused || now-c.life.joined >= joinTimeout
-	if !c.left && settled {
-		c.left = true
-		c.gw.places.give(c.token.UserID, c.addr)
-		c.gw.courier.send(letter{subject: bus.LeaveOf(c.id), body: bus.Leave{
-			ConnID:      c.id,
-			UserID:      c.token.Actor(),
-			Reason:      c.ending.reason,
-			Code:        int(c.ending.code),
-			ConnectedMS: now.Milliseconds(),
-			MessagesIn:  c.messagesIn,
-			MessagesOut: c.messagesOut,
-		}})
-	}
-	if c.left && c.over && !c.removed {
-		c.removed = true
-		c.gw.remove(c)
 	}
 }

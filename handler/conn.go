@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"strings"
 	"time"
 	"unique"
 
@@ -17,11 +16,11 @@ const routeWebSocket = "/ws/ticker"
 // many, and most are alike: what several may have in common they share.
 type conn struct {
 	who      unique.Handle[holder]
-	rules    unique.Handle[string] // as heldRules makes it
-	expires  int64                 // unix seconds
-	join     uint32                // the number of the join by which it is held
-	interval uint16                // milliseconds, at most maxIntervalMS
-	broken   bool                  // one of its messages made us panic: it is being closed
+	rules    ticker.HeldRules
+	expires  int64  // unix seconds
+	join     uint32 // the number of the join by which it is held
+	interval uint16 // milliseconds, at most maxIntervalMS
+	broken   bool   // one of its messages made us panic: it is being closed
 }
 
 // A holder is whose a connection is, and what it may do.
@@ -37,27 +36,6 @@ func (c *conn) scope() *auth.Scope { return c.who.Value().scope }
 func (c *conn) says(a answer) answer {
 	a.Join = int(c.join)
 	return a
-}
-
-// ruleSeparator stands between rules, and in none.
-const ruleSeparator = ","
-
-// heldRules makes one text of rules, which all connections with the same ones
-// share.
-func heldRules(r ticker.Rules) unique.Handle[string] {
-	if len(r) == 1 {
-		return unique.Make(r[0])
-	}
-	return unique.Make(strings.Join(r, ruleSeparator))
-}
-
-// held is the rules of c.
-func (c *conn) held() ticker.Rules {
-	text := c.rules.Value()
-	if text == "" {
-		return ticker.Rules{}
-	}
-	return strings.Split(text, ruleSeparator)
 }
 
 // decide answers one message of the client.
@@ -99,11 +77,11 @@ func (c *conn) subscribe(h *Handler, m message) (answer, *fault) {
 	if len(patterns) == 0 && interval == nil {
 		return answer{}, faultf(codeBadSymbol, "no symbols")
 	}
-	rules := c.held().Subscribe(patterns...)
+	rules := c.rules.Rules().Subscribe(patterns...)
 	if err := rules.Check(); err != nil {
 		return answer{}, &fault{codeBadSymbol, err.Error()}
 	}
-	c.rules = heldRules(rules)
+	c.rules = rules.Hold()
 	if interval != nil {
 		c.interval = uint16(*interval)
 	}
@@ -121,11 +99,11 @@ func (c *conn) unsubscribe(h *Handler, m message) (answer, *fault) {
 	if len(patterns) == 0 {
 		return answer{}, faultf(codeBadSymbol, "no symbols")
 	}
-	rules := c.held().Unsubscribe(patterns...)
+	rules := c.rules.Rules().Unsubscribe(patterns...)
 	if err := rules.Check(); err != nil {
 		return answer{}, &fault{codeBadSymbol, err.Error()}
 	}
-	c.rules = heldRules(rules)
+	c.rules = rules.Hold()
 	return answer{
 		Payload: unsubscribed{typeUnsubscribed, m.id, rules},
 		Answer:  bus.Answer{Unsubscribe: patterns},

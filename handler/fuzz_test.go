@@ -44,7 +44,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		held := ticker.Rules{"*", "!ETH-*"}
 		who := unique.Make(holder{"user:demo", h.policies.Scope("user", nil, nil)})
-		c := &conn{who: who, rules: heldRules(held), interval: 7}
+		c := &conn{who: who, rules: held.Hold(), interval: 7}
 		w.buf.Reset()
 		if err := w.encoder.Encode(c.decide(h, data)); err != nil {
 			t.Fatal(err)
@@ -83,16 +83,16 @@ func FuzzMessage(f *testing.F) {
 				t.Fatalf("%q: got %s", data, a.Payload)
 			}
 			if a.Subscribe != nil || a.Unsubscribe != nil || a.IntervalMS != nil || a.Renewal != nil ||
-				!slices.Equal(c.held(), held) || c.interval != 7 {
+				!slices.Equal(c.rules.Rules(), held) || c.interval != 7 {
 				t.Fatalf("%q: refused, but it did something: %s", data, w.buf.Bytes())
 			}
 			return
 		}
 		rules := held.Subscribe(a.Subscribe...).Unsubscribe(a.Unsubscribe...)
-		if !slices.Equal(c.held(), rules) {
-			t.Fatalf("%q: the handler holds %q, the gateway %q", data, c.held(), rules)
+		if !slices.Equal(c.rules.Rules(), rules) {
+			t.Fatalf("%q: the handler holds %q, the gateway %q", data, c.rules.Rules(), rules)
 		}
-		if said.Type == typeSubscribed && (!slices.Equal(said.Symbols, c.held()) || said.Interval != c.interval || a.Subscribe == nil) {
+		if said.Type == typeSubscribed && (!slices.Equal(said.Symbols, c.rules.Rules()) || said.Interval != c.interval || a.Subscribe == nil) {
 			t.Fatalf("%q: got %s", data, w.buf.Bytes())
 		}
 	})

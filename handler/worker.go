@@ -97,7 +97,7 @@ func (w *worker) join(m *bus.Msg) {
 	w.conns[sub] = c
 	w.metrics.connections.Inc()
 	if j.Rejoin {
-		c.rules, c.interval = heldRules(j.Symbols), uint16(j.IntervalMS)
+		c.rules, c.interval = ticker.Rules(j.Symbols).Hold(), uint16(j.IntervalMS)
 		w.send(m.Reply, c.says(answer{}))
 		return
 	}
@@ -109,7 +109,7 @@ func (w *worker) join(m *bus.Msg) {
 func (w *worker) welcome(address string, c *conn, j bus.Join) {
 	wish, interval, bad := wishOf(j)
 	rules := ticker.Rules{}.Subscribe(wish...)
-	c.rules, c.interval = heldRules(rules), uint16(interval)
+	c.rules, c.interval = rules.Hold(), uint16(interval)
 	w.send(address, c.says(answer{
 		Payload: welcome{typeWelcome, j.UserID, j.ConnID, rules, interval, remaining(c.expires, w.Clock()), j.Resumed},
 		Answer:  bus.Answer{Subscribe: rules, IntervalMS: &interval},
