@@ -33,7 +33,7 @@ func ExampleSigner() {
 		return
 	}
 	token, err := signer.Verify(raw)
-	fmt.Println(token.Actor(), token.Role, token.ExpiresAt.Sub(token.IssuedAt), err)
+	fmt.Println(token.Actor(), token.Role, time.Duration(token.ExpiresAt-token.IssuedAt)*time.Second, err)
 	_, err = signer.Verify(raw[:len(raw)-4])
 	fmt.Println(err != nil)
 	// Output:

@@ -80,7 +80,7 @@ func (r *revoked) has(t Token) bool {
 		return true
 	}
 	at, there := r.users[t.UserID]
-	return there && t.IssuedAt.Unix() <= at
+	return there && t.IssuedAt <= at
 }
 
 // user is when the tokens of a user were last revoked, zero for never.

@@ -12,7 +12,7 @@ import (
 
 func TestRevoked(t *testing.T) {
 	made := func(at int64) Token {
-		return Token{ID: "t", IssuedAt: time.Unix(at, 0), Grant: &Grant{KeyID: "k", UserID: "ann"}}
+		return Token{ID: "t", IssuedAt: at, Grant: &Grant{KeyID: "k", UserID: "ann"}}
 	}
 	tests := map[string]struct {
 		rev   bus.Revocation
@@ -81,7 +81,7 @@ func TestRevokedForgets(t *testing.T) {
 	r := newRevoked()
 	now := time.Unix(now0, 0)
 	r.clock = func() time.Time { return now }
-	old := Token{ID: "t", IssuedAt: now, Grant: &Grant{KeyID: "k", UserID: "ann"}}
+	old := Token{ID: "t", IssuedAt: now.Unix(), Grant: &Grant{KeyID: "k", UserID: "ann"}}
 	for _, rev := range []bus.Revocation{{TokenID: "t"}, {KeyID: "k"}, {UserID: "ann"}} {
 		r.add(rev)
 	}
@@ -120,7 +120,7 @@ func BenchmarkHas(b *testing.B) {
 		r.add(bus.Revocation{TokenID: fmt.Sprint(i)})
 		r.add(bus.Revocation{UserID: fmt.Sprint(i)})
 	}
-	t := Token{ID: "tGO1HAJNTP91kQVPXADrd8", IssuedAt: time.Now(), Grant: &Grant{KeyID: "abcdefghijkl", UserID: "demo"}}
+	t := Token{ID: "tGO1HAJNTP91kQVPXADrd8", IssuedAt: time.Now().Unix(), Grant: &Grant{KeyID: "abcdefghijkl", UserID: "demo"}}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

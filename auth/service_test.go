@@ -102,7 +102,7 @@ func TestKeyToTokenToRevocation(t *testing.T) {
 		}
 		raw, token := n.mustToken(key)
 		want := Token{
-			ID: token.ID, IssuedAt: token.IssuedAt, ExpiresAt: time.Unix(min(token.IssuedAt.Unix()+3600, *info.ExpiresAt), 0),
+			ID: token.ID, IssuedAt: token.IssuedAt, ExpiresAt: min(token.IssuedAt+3600, *info.ExpiresAt),
 			Grant: &Grant{KeyID: info.ID, UserID: name, Role: "user", Policies: []string{"user_policy"}, Allowed: []string{"ETH-*"}},
 		}
 		if !equal(token, want) {

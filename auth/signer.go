@@ -64,8 +64,8 @@ func (s *Signer) sign(who bus.ExchangeResult, after time.Time) (string, Token, e
 	}
 	t := Token{
 		ID:        bus.NewID(),
-		IssuedAt:  time.Unix(issued, 0),
-		ExpiresAt: time.Unix(expires, 0),
+		IssuedAt:  issued,
+		ExpiresAt: expires,
 		Grant: &Grant{
 			KeyID:    who.KeyID,
 			UserID:   who.UserID,

@@ -21,10 +21,10 @@ const (
 
 // Token is what a verified token says.
 type Token struct {
-	ID        string    // empty in tokens of services that do not say it
-	IssuedAt  time.Time // zero when it does not say
-	ExpiresAt time.Time
-	*Grant    // never nil but in the zero Token
+	ID        string // empty in tokens of services that do not say it
+	IssuedAt  int64  // unix seconds, 0 when it does not say
+	ExpiresAt int64  // unix seconds: from then on it is not good any more
+	*Grant           // never nil but in the zero Token
 }
 
 // A Grant is what the tokens of one key say alike. Verified ones share it, for
@@ -74,8 +74,8 @@ func (t Token) claims() *claims {
 			Issuer:    issuer,
 			Subject:   t.Actor(),
 			ID:        t.ID,
-			IssuedAt:  jwt.NewNumericDate(t.IssuedAt),
-			ExpiresAt: jwt.NewNumericDate(t.ExpiresAt),
+			IssuedAt:  jwt.NewNumericDate(time.Unix(t.IssuedAt, 0)),
+			ExpiresAt: jwt.NewNumericDate(time.Unix(t.ExpiresAt, 0)),
 		},
 		Role:     t.Role,
 		Policies: append([]string{}, t.Policies...),
@@ -122,7 +122,7 @@ func (c *claims) times(t *Token, now time.Time) error {
 	const life = int64(MaxTokenTTL / time.Second)
 	if c.IssuedAt != nil {
 		exp = min(exp, iat+life)
-		t.IssuedAt = time.Unix(iat, 0)
+		t.IssuedAt = iat
 	}
 	switch {
 	case exp <= now.Unix():
@@ -130,7 +130,7 @@ func (c *claims) times(t *Token, now time.Time) error {
 	case exp > now.Unix()+life:
 		return ErrTokenMalformed
 	}
-	t.ExpiresAt = time.Unix(exp, 0)
+	t.ExpiresAt = exp
 	return nil
 }
 

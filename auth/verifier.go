@@ -79,8 +79,8 @@ func (v *Verifier) Renewed(t Token, r bus.Renewal) Token {
 	grant := Grant{KeyID: r.KeyID, UserID: t.UserID, Role: r.Role, Policies: r.Policies, Allowed: r.Allowed}
 	return Token{
 		ID:        r.TokenID,
-		IssuedAt:  time.Unix(r.IssuedAt, 0),
-		ExpiresAt: time.Unix(r.ExpiresAt, 0),
+		IssuedAt:  r.IssuedAt,
+		ExpiresAt: r.ExpiresAt,
 		Grant:     grant.shared(&v.signer.grants),
 	}
 }

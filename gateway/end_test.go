@@ -134,7 +134,7 @@ func TestRenewalWithARevokedToken(t *testing.T) {
 	w.publish(bus.Revoked, `{"key_id":"gone"}`)
 	w.revoked(raw)
 	held.answer(`{"payload":"refreshed","renewal":{"token_id":%q,"key_id":"gone","role":"user","policies":["user_policy"],"issued_at":%d,"expires_at":%d}}`,
-		token.ID, token.IssuedAt.Unix(), token.ExpiresAt.Unix())
+		token.ID, token.IssuedAt, token.ExpiresAt)
 	c.within(endWithin)
 	c.wantEnd(4500, "token or key revoked")
 }
@@ -151,7 +151,7 @@ func TestRenewalReplacesTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	held.answer(`{"payload":"refreshed","renewal":{"token_id":%q,"key_id":"new","role":"user","policies":["user_policy"],"issued_at":%d,"expires_at":%d}}`,
-		token.ID, token.IssuedAt.Unix(), token.ExpiresAt.Unix())
+		token.ID, token.IssuedAt, token.ExpiresAt)
 	c.want("refreshed")
 	old := w.demo()
 	w.publish(bus.Revoked, `{"key_id":"key-demo"}`)
@@ -161,7 +161,7 @@ func TestRenewalReplacesTheToken(t *testing.T) {
 	held.die()
 	c.say("hello")
 	again := hand.take()
-	if again.join.ExpiresAt != token.ExpiresAt.Unix() || again.join.AuthTime != token.IssuedAt.Unix() {
+	if again.join.ExpiresAt != token.ExpiresAt || again.join.AuthTime != token.IssuedAt {
 		t.Errorf("joined anew with %s", again.raw)
 	}
 	again.answer(`{}`)

@@ -33,7 +33,7 @@ func (c *conn) expire(now time.Time) {
 	at := c.at(now)
 	switch {
 	case c.stage > open:
-	case !now.Before(c.token.ExpiresAt):
+	case now.Unix() >= c.token.ExpiresAt:
 		c.finish(now, endExpired)
 	case c.drainAt > 0 && at >= c.drainAt:
 		c.finish(now, endDrained)
@@ -87,7 +87,7 @@ func (c *conn) due(now time.Time) (next time.Time) {
 		}
 	} else {
 		sooner(c.silent(at))
-		sooner(c.token.ExpiresAt.Sub(now))
+		sooner(time.Unix(c.token.ExpiresAt, 0).Sub(now))
 		if c.drainAt > 0 {
 			sooner(c.drainAt - at)
 		}

@@ -139,6 +139,6 @@ func (g *Gateway) exchange(ctx context.Context, key string) (tokenAnswer, error)
 		Token:     raw,
 		UserID:    token.UserID,
 		Role:      token.Role,
-		ExpiresIn: int64(math.Ceil(time.Until(token.ExpiresAt).Seconds())),
+		ExpiresIn: int64(math.Ceil(time.Until(time.Unix(token.ExpiresAt, 0)).Seconds())),
 	}, nil
 }

@@ -150,27 +150,26 @@ func (c *conn) refresh(h *Handler, m message) (answer, *fault) {
 		h.log.Debug("refresh refused", "user_id", c.user(), "err", err)
 		return answer{}, faultf(codeBadToken, "invalid token")
 	}
-	expires := t.ExpiresAt.Unix()
 	scope := h.policies.Scope(t.Role, t.Policies, t.Allowed)
 	switch {
 	case t.Actor() != c.user():
 		return answer{}, faultf(codeBadToken, "token of another user")
-	case expires <= c.expires:
+	case t.ExpiresAt <= c.expires:
 		return answer{}, faultf(codeBadToken, "token does not end later than the present one")
 	case !scope.Allows(auth.ActionConnect, routeWebSocket):
 		return answer{}, faultf(codeBadToken, "policy of the token does not allow to connect")
 	}
-	c.who, c.expires = unique.Make(holder{c.user(), scope}), expires
+	c.who, c.expires = unique.Make(holder{c.user(), scope}), t.ExpiresAt
 	return answer{
-		Payload: refreshed{typeRefreshed, m.id, remaining(expires, h.Clock())},
+		Payload: refreshed{typeRefreshed, m.id, remaining(t.ExpiresAt, h.Clock())},
 		Answer: bus.Answer{Renewal: &bus.Renewal{
 			TokenID:   t.ID,
 			KeyID:     t.KeyID,
 			Role:      t.Role,
 			Policies:  t.Policies,
 			Allowed:   t.Allowed,
-			IssuedAt:  t.IssuedAt.Unix(),
-			ExpiresAt: expires,
+			IssuedAt:  t.IssuedAt,
+			ExpiresAt: t.ExpiresAt,
 		}},
 	}, nil
 }

@@ -42,7 +42,7 @@ func TestRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf(`{"token_id":%q,"key_id":"key1","role":"user","policies":["user_policy","no_xrp"],"allowed":["BTC-*"],"issued_at":%d,"expires_at":%d}`,
-		token.ID, token.IssuedAt.Unix(), now().Add(2*time.Hour).Unix())
+		token.ID, token.IssuedAt, now().Add(2*time.Hour).Unix())
 	if string(renewal) != want {
 		t.Errorf("renewal:\ngot  %s\nwant %s", renewal, want)
 	}

@@ -127,6 +127,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	others.Go(func() error { return verifier.Run(lasting, conns.auth, front.Revoked) })
 	others.Go(func() error { return workers.Run(lasting) })
 	others.Go(func() error { return admin.Run(lasting) })
+	others.Go(func() error { return keepMemory(lasting) })
 
 	accepting, drain := context.WithCancel(ctx)
 	defer drain()
