@@ -281,6 +281,13 @@ func (g *Gateway) all() []*conn {
 	return slices.AppendSeq(make([]*conn, 0, len(g.conns)), maps.Values(g.conns))
 }
 
+// count is how many connections there are.
+func (g *Gateway) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.conns)
+}
+
 // open gives a connection that was admitted and upgraded to a driver. Deflate was
 // agreed on or not; early is what the client sent right behind its upgrade.
 func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
@@ -397,7 +404,7 @@ func (g *Gateway) drain() {
 	select {
 	case <-g.empty:
 	case <-timeout.C:
-		g.log.Warn("drain timeout", "connections", len(g.all()))
+		g.log.Warn("drain timeout", "connections", g.count())
 	}
 }
 

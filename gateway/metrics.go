@@ -35,7 +35,7 @@ func newMetrics(g *Gateway) *metrics {
 		bytesOut: counter("sent_bytes_total", "Bytes written to clients, before TLS."),
 		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "tickerd", Subsystem: "gateway", Name: "connections", Help: "Connections that are open.",
-		}, func() float64 { return float64(len(g.all())) }),
+		}, func() float64 { return float64(g.count()) }),
 	}
 }
 
