@@ -28,13 +28,15 @@ var parts = map[string][]string{
 	"bus":         {"ticker"},
 	"web":         {},
 	"ticker":      {},
+
+	"docs/performance": {"cmd/tickerd", "gateway"},
 }
 
 // libraries are all that the program is built on, each with the parts that may
 // import it. A new one is a decision, and is written down here.
 var libraries = map[string][]string{
 	"github.com/nats-io": {"bus"},
-	"golang.org/x":       {"cmd/tickerd", "auth", "bus", "gateway", "handler", "pricefeed"},
+	"golang.org/x":       {"cmd/tickerd", "auth", "bus", "gateway", "handler", "pricefeed", "docs/performance"},
 
 	"gorm.io":                       {"auth"},
 	"github.com/glebarez":           {"auth"},
@@ -48,6 +50,7 @@ var libraries = map[string][]string{
 	"github.com/gobwas/ws":          {"cmd/tickerd", "gateway", "pricefeed"},
 	"github.com/klauspost/compress": {"gateway"},
 	"github.com/prometheus":         {"cmd/tickerd", "gateway", "handler"},
+	"gonum.org/v1/plot":             {"docs/performance"},
 }
 
 // testLibraries are those of the tests, which may import the others too: they look

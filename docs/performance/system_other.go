@@ -1,0 +1,17 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"os/exec"
+)
+
+// errSystem is where nobody can be given a processor of his own.
+var errSystem = errors.New("measuring needs Linux")
+
+func cores() ([]int, error)                    { return nil, errSystem }
+func startOn(cmd *exec.Cmd, cores []int) error { return errSystem }
+func cpuTimeOf(int) (cpuTime, error)           { return cpuTime{}, errSystem }
+func rssOf(int) (int64, error)                 { return 0, errSystem }
+func machine() string                          { return "" }

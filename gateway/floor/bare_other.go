@@ -1,0 +1,5 @@
+//go:build !linux
+
+package floor
+
+func newBare() (server, error) { return nil, ErrSystem }
