@@ -79,8 +79,9 @@ func (c *conn) Receive(now time.Time, p []byte) {
 	if err == nil {
 		return
 	}
-	c.hearing = deaf
+	c.hearing = gone
 	if breach, is := errors.AsType[*frame.Error](err); is {
+		c.hearing = deaf
 		c.finish(now, ending{code: breach.Code, reason: breach.Reason})
 	}
 	if c.stage == parted {

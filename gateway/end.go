@@ -28,8 +28,9 @@ type hearing uint8
 
 const (
 	listening hearing = iota
-	deaf              // it has said goodbye, or nonsense: the rest does not matter
-	ended             // nothing
+	deaf              // it has said nonsense: what follows does not matter
+	gone              // nothing, for it has said goodbye
+	ended             // nothing, for it has hung up
 )
 
 // drain gives the connection the time at which it will be sent away.
@@ -65,7 +66,7 @@ func (c *conn) part(now time.Time) {
 	c.stage = parted
 	c.endBy = c.at(now) + closeTimeout
 	switch c.hearing {
-	case ended:
+	case gone, ended:
 		c.hangUp()
 	case deaf:
 		c.link.CloseWrite()

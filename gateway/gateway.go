@@ -72,6 +72,7 @@ type Gateway struct {
 	primed      chan struct{}  // closed by the first tick
 	first       sync.Once
 
+	heads    sync.Pool // of *headRoom
 	listener net.Listener
 	subs     []*bus.Subscription
 	http     *http.Server
@@ -118,6 +119,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		greeting: map[net.Conn]struct{}{},
 		empty:    make(chan struct{}),
 		primed:   make(chan struct{}),
+		heads:    sync.Pool{New: func() any { return new(headRoom) }},
 		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
 	}
 	g.hub = fanout.NewHub(g.drivers.Changed)

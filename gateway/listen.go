@@ -47,7 +47,9 @@ func (g *Gateway) greet(sock net.Conn) {
 	defer g.serving.Done()
 	// What goes to net/http has deadlines of its own there.
 	_ = sock.SetDeadline(time.Now().Add(headTimeout))
-	b, forStream, err := readHead(sock)
+	room := g.heads.Get().(*headRoom)
+	defer g.heads.Put(room)
+	b, forStream, err := readHead(sock, room[:0])
 	g.met(sock)
 	switch {
 	case errors.Is(err, errHeadTooLarge):
@@ -58,7 +60,7 @@ func (g *Gateway) greet(sock net.Conn) {
 		g.upgradeRaw(sock, b)
 	default:
 		_ = sock.SetDeadline(time.Time{})
-		g.plain.give(&unread{Conn: sock, rest: b})
+		g.plain.give(&unread{Conn: sock, rest: bytes.Clone(b)})
 	}
 }
 
@@ -86,10 +88,13 @@ const errHeadTooLarge = Error("request head too large")
 // headEnd stands behind a head's last line.
 var headEnd = []byte("\r\n\r\n")
 
-// readHead reads until it is known whom the request is for. For the stream it
-// reads the whole head; b may hold more than that.
-func readHead(sock net.Conn) (b []byte, forStream bool, err error) {
-	b = make([]byte, 0, 1<<10)
+// headRoom has room for most heads.
+type headRoom [1 << 10]byte
+
+// readHead reads, into room if there is enough, until it is known whom the request
+// is for. For the stream it reads the whole head; b may hold more than that.
+func readHead(sock net.Conn, room []byte) (b []byte, forStream bool, err error) {
+	b = room
 	for {
 		if len(b) >= maxHead {
 			return nil, true, errHeadTooLarge
@@ -183,7 +188,7 @@ func peerOf(addr net.Addr) netip.Addr {
 
 // listen binds a TCP address, together with other processes where reuse is set.
 func listen(ctx context.Context, addr string, reuse bool) (net.Listener, error) {
-	cfg := net.ListenConfig{KeepAlive: 30 * time.Second}
+	cfg := net.ListenConfig{KeepAlive: -1} // who is silent is pinged
 	if reuse {
 		cfg.Control = reusePort
 	}

@@ -23,7 +23,7 @@ var refuseHead = &refusal{status: http.StatusRequestHeaderFieldsTooLarge, reason
 // connection. B holds its head, and perhaps the client's first frames.
 func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
 	end := bytes.Index(b, headEnd) + len(headEnd)
-	early := b[end:]
+	early := bytes.Clone(b[end:])
 	h, err := parseHead(b[:end])
 	if err != nil {
 		g.refuse(sock, "", badRequest(err))
