@@ -11,5 +11,5 @@
 // options, and answers POST /auth/token with a token that is none. A client gets a
 // welcome and a snapshot, and then the ticks of three symbols every 10 ms, which
 // have the size of the simulator's. One that says anything is taken to be leaving,
-// and is closed.
+// and let go.
 package floor

@@ -1,9 +1,13 @@
 package floor
 
 import (
+	"slices"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"tickerd/gateway/fanout"
+	"tickerd/gateway/frame"
 	"tickerd/gateway/loop"
 )
 
@@ -12,14 +16,15 @@ const maxWrite = 16 << 10
 
 // A follower is a connection that is a cursor and nothing else.
 type follower struct {
-	link   loop.Link
-	cursor fanout.Cursor // on nothing in mode Upgrade
-	rest   []byte        // what the socket has not taken yet
+	link    loop.Link
+	cursor  fanout.Cursor // on nothing in mode Upgrade
+	rest    []byte        // what the socket has not taken yet
+	leaving bool          // the rest ends with the close frame
 }
 
 // Next is what is left, or else what the client has not had.
 func (f *follower) Next(time.Time) []byte {
-	if len(f.rest) > 0 {
+	if len(f.rest) > 0 || f.leaving {
 		return f.rest
 	}
 	frames, _, kept := f.cursor.Next(maxWrite)
@@ -33,10 +38,19 @@ func (f *follower) Next(time.Time) []byte {
 }
 
 // Wrote goes on behind what the socket has taken.
-func (f *follower) Wrote(_ time.Time, n int) { f.rest = f.rest[n:] }
+func (f *follower) Wrote(_ time.Time, n int) {
+	if f.rest = f.rest[n:]; f.leaving && len(f.rest) == 0 {
+		f.end()
+	}
+}
 
-// Receive ends the connection: a client has nothing to say but goodbye.
-func (f *follower) Receive(time.Time, []byte) { f.end() }
+// Receive answers a client's close frame: it has nothing else to say.
+func (f *follower) Receive(time.Time, []byte) {
+	if !f.leaving {
+		f.rest = frame.AppendClose(slices.Clip(f.rest), ws.StatusNormalClosure, "")
+		f.leaving = true
+	}
+}
 
 // Lost ends the connection.
 func (f *follower) Lost(time.Time, error) { f.end() }
