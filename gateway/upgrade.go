@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"tickerd/gateway/frame"
 )
@@ -75,7 +75,8 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	if g.cfg.Compression {
 		extensions, deflate = frame.NegotiateDeflate(h.list(headerExtensions))
 	}
-	if err := errors.Join(switchProtocols(sock, h, extensions), sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
+	_, err := sock.Write(switchProtocols(h, extensions))
+	if err := errors.Join(err, sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
 		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
 		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
@@ -84,22 +85,20 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	g.open(sock, a, deflate, early)
 }
 
-// switchProtocols writes the answer that opens the stream. Of the request, which
-// was judged, the upgrader is shown the essence: it knows fewer spellings.
-// Extensions are those that were agreed on.
-func switchProtocols(w io.Writer, h head, extensions string) error {
-	essence := "GET " + routeWebSocket + " HTTP/1.1\r\nHost: tickerd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Version: 13\r\n" + headerKey + ": " + h.get(headerKey) + "\r\n"
-	offers := strings.Split(h.list(headerProtocol), ",")
-	if slices.ContainsFunc(offers, func(s string) bool { return strings.TrimSpace(s) == subprotocol }) {
-		essence += headerProtocol + ": " + subprotocol + "\r\n"
+// switchProtocols is the answer that opens the stream. Extensions are those that
+// were agreed on.
+func switchProtocols(h head, extensions string) []byte {
+	accept := sha1.Sum([]byte(h.get(headerKey) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455, 4.2.2
+	b := append(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	b = base64.StdEncoding.AppendEncode(append(b, "Sec-WebSocket-Accept: "...), accept[:])
+	b = append(b, "\r\n"...)
+	if slices.Contains(splitList(h.list(headerProtocol)), subprotocol) {
+		b = append(b, headerProtocol+": "+subprotocol+"\r\n"...)
 	}
-	upgrader := ws.Upgrader{Protocol: func([]byte) bool { return true }}
 	if extensions != "" {
-		upgrader.Header = ws.HandshakeHeaderString(headerExtensions + ": " + extensions + "\r\n")
+		b = fmt.Appendf(b, "%s: %s\r\n", headerExtensions, extensions)
 	}
-	_, err := upgrader.Upgrade(replay{strings.NewReader(essence + "\r\n"), w})
-	return err
+	return append(b, "\r\n"...)
 }
 
 // bare is the socket under TLS, or the socket.
@@ -108,12 +107,6 @@ func bare(sock net.Conn) net.Conn {
 		return outer.NetConn()
 	}
 	return sock
-}
-
-// replay reads what was read before, and writes to the connection.
-type replay struct {
-	io.Reader
-	io.Writer
 }
 
 // refuse writes the error answer to a request of some method on a raw connection,
