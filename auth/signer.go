@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,6 +25,7 @@ type Signer struct {
 
 	key    []byte
 	kid    string
+	header string // the first part of our tokens, as it stands there
 	ttl    time.Duration
 	parser *jwt.Parser
 	grants sharing[Grant] // of the tokens that were verified
@@ -32,7 +34,7 @@ type Signer struct {
 // NewSigner uses key, of at least MinTokenKey bytes, for tokens that live for ttl.
 func NewSigner(key []byte, ttl time.Duration) *Signer {
 	sum := sha256.Sum256(key)
-	return &Signer{
+	s := &Signer{
 		Clock: time.Now,
 		key:   key,
 		kid:   hex.EncodeToString(sum[:8]),
@@ -43,6 +45,17 @@ func NewSigner(key []byte, ttl time.Duration) *Signer {
 			jwt.WithoutClaimsValidation(), // claims.token does it, with a leeway on one side only
 		),
 	}
+	if text, err := s.unsigned(Token{Grant: &Grant{}}).SigningString(); err == nil {
+		s.header, _, _ = strings.Cut(text, ".")
+	}
+	return s
+}
+
+// unsigned is t in the library's form.
+func (s *Signer) unsigned(t Token) *jwt.Token {
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, t.claims())
+	token.Header["kid"] = s.kid
+	return token
 }
 
 // Sign makes a token for the user behind a key. It ends with the key where that
@@ -74,9 +87,7 @@ func (s *Signer) sign(who bus.ExchangeResult, after time.Time) (string, Token, e
 			Allowed:  who.Allowed,
 		},
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, t.claims())
-	token.Header["kid"] = s.kid
-	raw, err := token.SignedString(s.key)
+	raw, err := s.unsigned(t).SignedString(s.key)
 	if err != nil {
 		return "", Token{}, fmt.Errorf("sign token: %w", err)
 	}
@@ -92,7 +103,7 @@ func (s *Signer) Verify(raw string) (Token, error) {
 		return Token{}, ErrTokenMalformed
 	}
 	var c claims
-	_, err := s.parser.ParseWithClaims(raw, &c, s.keyFor)
+	err := s.parse(raw, &c)
 	switch {
 	case err == nil:
 		t, err := c.token(s.Clock())
@@ -108,6 +119,25 @@ func (s *Signer) Verify(raw string) (Token, error) {
 	default:
 		return Token{}, ErrTokenSignature
 	}
+}
+
+// parse reads what a token claims, and checks its signature. A token with the header
+// that ours have is spared the reading of it, which is a third of the cost.
+func (s *Signer) parse(raw string, c *claims) error {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 || parts[0] != s.header {
+		_, err := s.parser.ParseWithClaims(raw, c, s.keyFor)
+		return err
+	}
+	text, err := s.parser.DecodeSegment(parts[1])
+	if err != nil || json.Unmarshal(text, c) != nil {
+		return jwt.ErrTokenMalformed
+	}
+	sum, err := s.parser.DecodeSegment(parts[2])
+	if err != nil {
+		return jwt.ErrTokenMalformed
+	}
+	return jwt.SigningMethodHS256.Verify(raw[:len(raw)-len(parts[2])-1], sum, s.key)
 }
 
 // keyFor refuses the tokens of another key, and those with extensions that must
