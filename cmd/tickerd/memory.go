@@ -10,8 +10,11 @@ import (
 // How much garbage may pile up, in percent of what is in use. While many connect,
 // time is dear; afterwards memory is, of which garbage would be half.
 const (
-	busyPercent  = 100 // Go's own default
-	quietPercent = 15
+	busyPercent  = 75
+	quietPercent = 10
+
+	// goPercent is what Go does by itself.
+	goPercent = 100
 
 	// busyRate, in bytes allocated a second, is where collecting that often would
 	// begin to cost: 2 % of a core. A thousand ticks a second stay far below it, a
@@ -33,10 +36,11 @@ type memoryKeeper struct {
 
 // keepMemory does so until ctx ends, unless GOGC says what to do.
 func keepMemory(ctx context.Context) error {
-	if read("/gc/gogc:percent") != busyPercent {
+	if read("/gc/gogc:percent") != goPercent {
 		return nil
 	}
-	defer debug.SetGCPercent(busyPercent)
+	debug.SetGCPercent(busyPercent)
+	defer debug.SetGCPercent(goPercent)
 	k := memoryKeeper{
 		setPercent: func(percent int) { debug.SetGCPercent(percent) },
 		release:    debug.FreeOSMemory,
