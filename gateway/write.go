@@ -24,7 +24,7 @@ const (
 	// maxWrite bounds what is written at once, and maxSlowWrite to a slow client: it
 	// is old by the time that it arrives, and what comes next can be chosen anew.
 	maxWrite     = 16 << 10
-	maxSlowWrite = 2 << 10
+	maxSlowWrite = 1 << 10
 )
 
 // outgoing is what is written next: a frame, and then perhaps the stream of

@@ -72,6 +72,7 @@ type link struct {
 	more    bool // the socket may have more to be read
 	touched bool // is in the loop's touched
 	lost    bool // nothing more can be read
+	buffer  sendBuffer
 
 	member
 	timer
@@ -197,7 +198,7 @@ const (
 // ready acts on what has become of a socket.
 func (l *loop) ready(k *link, events uint32) {
 	if events&unix.EPOLLOUT != 0 && k.full {
-		k.full = false
+		k.drained()
 		l.touch(k)
 	}
 	if events&readable != 0 {
@@ -320,7 +321,9 @@ func (k *link) flush() {
 			k.lose(errno)
 			return
 		}
-		k.full = n < len(b)
+		if n < len(b) {
+			k.filled()
+		}
 		k.conn.Wrote(l.now, n)
 	}
 }
@@ -382,6 +385,7 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 		k.slot = int32(len(l.links))
 		l.links = append(l.links, k)
 	}
+	k.resize(leastBuffer)
 	k.conn = open(k)
 	l.timers.set(&k.timer, k.conn.Tend(l.now))
 	event := unix.EpollEvent{Events: interest, Fd: k.slot}
@@ -407,8 +411,12 @@ func read(fd int, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+// write ends what it writes with MSG_EOR, so that the kernel does not add the next to
+// it: it looks whether the buffer is full only where it begins anew, and would take
+// up to 64 KiB beyond it.
 func write(fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL | unix.MSG_EOR
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0)
 	return int(n), errno
 }
 
