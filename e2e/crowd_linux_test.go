@@ -1,0 +1,259 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sync/errgroup"
+)
+
+// A crowd is very many clients of a node, all in this process.
+type crowd struct {
+	addr    string
+	request []byte
+}
+
+// The key that a client sends with its upgrade, and what a server makes of it: the
+// example of RFC 6455, section 1.3.
+const (
+	upgradeKey    = "dGhlIHNhbXBsZSBub25jZQ=="
+	upgradeAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+)
+
+// crowd is clients with the demo key that ask for the stream with a query. The test
+// is skipped where a process may not have so many of them at a time.
+func (n *node) crowd(t *testing.T, atOnce int, query string) *crowd {
+	t.Helper()
+	const beside = 200 // files that are no client's
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if need := uint64(atOnce + beside); limit.Cur < need {
+		t.Skipf("needs %d open files, and a process may have %d: raise the hard limit (ulimit -Hn)", need, limit.Cur)
+	}
+	addr := strings.TrimPrefix(n.url, "http://")
+	return &crowd{addr, []byte("GET /ws/ticker" + query + " HTTP/1.1\r\n" +
+		"Host: " + addr + "\r\n" +
+		"Upgrade: websocket\r\n" +
+		"Connection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: " + upgradeKey + "\r\n" +
+		"Authorization: Bearer " + n.token(t, n.key) + "\r\n\r\n")}
+}
+
+// hands are how many clients of a crowd are busy at a time where they come at once:
+// enough to keep a server busy, and so few that whoever else is a client in this
+// process has its turn.
+const hands = 4
+
+// gather has count clients come at once: nobody waits until another is served. It
+// returns when each has been welcomed and has had its snapshot.
+func (c *crowd) gather(t *testing.T, count int) []visitor {
+	t.Helper()
+	began := time.Now()
+	visitors := make([]visitor, count)
+	t.Cleanup(func() { _ = disperse(visitors) })
+	err := each(t.Context(), count, hands, func(i int) (err error) {
+		visitors[i], err = c.arrive(i)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived := time.Since(began)
+	err = each(t.Context(), count, hands, func(i int) error {
+		if err := visitors[i].enter(); err != nil {
+			return err
+		}
+		return visitors[i].greeted()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d clients have asked for the stream within %v, and been served within %v", count, arrived, time.Since(began))
+	return visitors
+}
+
+// disperse ends the connections of those who have come, as the end of a client's
+// process does.
+func disperse(visitors []visitor) error {
+	return each(context.Background(), len(visitors), hands, func(i int) error {
+		if visitors[i].conn == nil {
+			return nil
+		}
+		return visitors[i].conn.Close()
+	})
+}
+
+// each calls f for every i below count, hands of them at a time. After the first
+// error, which it returns, it begins no more.
+func each(ctx context.Context, count, hands int, f func(i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for hand := range hands {
+		g.Go(func() error {
+			for i := hand; i < count && ctx.Err() == nil; i += hands {
+				if err := f(i); err != nil {
+					return fmt.Errorf("client %d of %d: %w", i, count, err)
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// A visitor is one of a crowd. Unlike a [client] it costs little: it tells messages
+// apart without decoding them.
+type visitor struct {
+	conn *net.TCPConn
+	in   *bufio.Reader
+}
+
+// homes are how many addresses a crowd comes from, so that it does not run out of ports
+// while those rest that it has used.
+const homes = 16
+
+// arrive connects client i, which asks for the stream and waits for nothing.
+func (c *crowd) arrive(i int) (visitor, error) {
+	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%homes))}}
+	conn, err := dialer.Dial("tcp", c.addr)
+	if err != nil {
+		return visitor{}, err
+	}
+	if _, err := conn.Write(c.request); err != nil {
+		conn.Close()
+		return visitor{}, err
+	}
+	return visitor{conn.(*net.TCPConn), bufio.NewReaderSize(conn, 1<<10)}, nil
+}
+
+// enter waits until the server has accepted the upgrade.
+func (v visitor) enter() error {
+	if err := v.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(v.in, nil)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != upgradeAccept {
+		return fmt.Errorf("the answer to an upgrade is %s, %v", resp.Status, resp.Header)
+	}
+	return nil
+}
+
+// greeted reads the welcome and the snapshot, with which every stream begins.
+func (v visitor) greeted() error {
+	for _, mark := range []string{`"type":"welcome"`, `"snapshot":true`} {
+		m, err := v.next()
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(m, mark) {
+			return fmt.Errorf("instead of a message with %s: %s", mark, m)
+		}
+	}
+	return nil
+}
+
+// next waits for the next message.
+func (v visitor) next() (string, error) {
+	if err := v.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	f, err := ws.ReadFrame(v.in)
+	if err == nil && f.Header.OpCode != ws.OpText {
+		err = fmt.Errorf("instead of a message a frame of type %#x: %q", f.Header.OpCode, f.Payload)
+	}
+	return string(f.Payload), err
+}
+
+// until waits for a message with some text in it, and passes over those before.
+func (v visitor) until(text string) error {
+	for {
+		if m, err := v.next(); err != nil || strings.Contains(m, text) {
+			return err
+		}
+	}
+}
+
+// asUsed has the test start the program as its users do: the race detector would
+// multiply the memory and the time that are measured here. A test that runs beside
+// others must not call it, and cannot.
+func asUsed(t *testing.T) {
+	t.Helper()
+	t.Setenv("CGO_ENABLED", "0") // panics in a test that runs beside others
+	if !raceDetected() {
+		return
+	}
+	used := filepath.Join(filepath.Dir(program), "used", "tickerd")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", used, "tickerd/cmd/tickerd").CombinedOutput(); err != nil {
+		t.Fatalf("build tickerd: %v\n%s", err, out)
+	}
+	watched := program
+	program = used
+	t.Cleanup(func() { program = watched })
+}
+
+// files is how many files the process has open.
+func (n *node) files(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir(n.proc("fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// cpu is the time that the process has taken so far, of all cores, to the hundredth
+// of a second.
+func (n *node) cpu(t *testing.T) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(n.proc("stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ") // pid (name) state …
+	sum := 0
+	for _, field := range strings.Fields(after)[11:13] { // utime and stime
+		ticks, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += ticks
+	}
+	return time.Duration(sum) * 10 * time.Millisecond // whatever the kernel, it tells a hundred a second
+}
+
+// proc is where the system tells something of the process.
+func (n *node) proc(what string) string {
+	return filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), what)
+}
+
+// metric is what the node counts under a name, over all labels.
+func (n *node) metric(t *testing.T, name string) (sum float64) {
+	t.Helper()
+	_, page := call(t, http.MethodGet, n.admin+"/metrics", "", nil)
+	for _, line := range regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllSubmatch(page, -1) {
+		v, err := strconv.ParseFloat(string(line[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += v
+	}
+	return sum
+}

@@ -1,0 +1,50 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"tickerd/pricefeed/exchangetest"
+)
+
+// TestIdle has 5,000 clients whose prices pause: they cost next to no time.
+func TestIdle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("5,000 connections at a time")
+	}
+	asUsed(t)
+	const count = 5_000
+	exchange := exchangetest.New(t)
+	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.stale_after=24h")...)
+	feed := accept(t, exchange) // it goes on to say that it lives, once a second
+	for _, symbol := range symbols {
+		feed.Trade(symbol, "1.00")
+	}
+	eventually(t, "prices", func() bool { return n.unready(t) == "" })
+	visitors := n.crowd(t, count, "").gather(t, count)
+	tick := func(price string) {
+		t.Helper()
+		feed.Trade("BTC-USD", price)
+		if err := each(t.Context(), count, hands, func(i int) error { return visitors[i].until(`"price":` + price) }); err != nil {
+			t.Fatalf("price %s: %v", price, err)
+		}
+	}
+	tick("2.00")
+	n.memory(t) // collects the garbage of their coming, which is none of the pause's
+
+	// What is measured is a rate, so here time must pass. How long it really takes
+	// makes no difference.
+	ticks, sent := n.metric(t, "tickerd_feed_ticks_total"), n.metric(t, "tickerd_gateway_sent_bytes_total")
+	began, before := time.Now(), n.cpu(t)
+	<-time.After(3 * time.Second)
+	used, took := n.cpu(t)-before, time.Since(began)
+	if n.metric(t, "tickerd_feed_ticks_total") != ticks || n.metric(t, "tickerd_gateway_sent_bytes_total") != sent {
+		t.Error("the prices have not paused")
+	}
+	share := used.Seconds() / took.Seconds()
+	t.Logf("%d idle connections take %v in %v, %.1f %% of a core", count, used, took, 100*share)
+	if share > 0.1 {
+		t.Errorf("%d idle connections take %.0f %% of a core", count, 100*share)
+	}
+	tick("3.00")
+}

@@ -1,0 +1,115 @@
+package e2e_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestStorm has 10,000 clients lose their connections at once, and come back at
+// once. Each is served, and whoever has stayed misses nothing meanwhile.
+func TestStorm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,000 connections at a time")
+	}
+	asUsed(t)
+	const count, observers = 10_000, 3
+	n := start(t)
+	c := n.crowd(t, count, "?interval=1s") // what flows to them is not what is tested
+	files := n.files(t)
+	watching, end := context.WithCancel(t.Context())
+	defer end()
+	list := make([]observer, observers)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer end()
+	for i := range list {
+		o := &list[i]
+		o.client = n.dial(t, n.token(t, n.key), "")
+		_, o.last = o.greeting()
+		o.at = time.Now()
+		reading.Go(func() { o.err = o.read(watching, o.take) })
+	}
+
+	visitors := c.gather(t, count)
+	if err := disperse(visitors); err != nil {
+		t.Fatal(err)
+	}
+	visitors = c.gather(t, count)
+	back := time.Now()
+	if err := each(t.Context(), count, hands, func(i int) error { return visitors[i].until(`"type":"ticker"`) }); err != nil {
+		t.Errorf("who has come back gets no prices: %v", err)
+	}
+	eventually(t, "nobody but those who have come back", func() bool {
+		return n.metric(t, "tickerd_gateway_connections") == observers+count &&
+			n.metric(t, "tickerd_gateway_connections_closed_total") == count && n.files(t) >= files+count
+	})
+	if refused := n.metric(t, "tickerd_gateway_refused_total"); refused > 0 {
+		t.Errorf("%v requests are refused", refused)
+	}
+
+	eventually(t, "a tick after the storm", func() bool {
+		for i := range list {
+			if !list[i].had(back) {
+				return false
+			}
+		}
+		return true
+	})
+	end()
+	reading.Wait()
+	for i := range list {
+		list[i].check(t)
+	}
+}
+
+// An observer is a client that was there before, and sees to it that it misses
+// nothing.
+type observer struct {
+	*client
+	err error // of reading, at its end
+
+	mu     sync.Mutex
+	last   message
+	at     time.Time // when it came
+	ticks  int
+	gap    time.Duration // the longest between two
+	faults []string      // what came instead of the next tick
+}
+
+// take reads one tick.
+func (o *observer) take(m message, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if m.Snapshot || m.Seq != o.last.Seq+1 {
+		o.faults = append(o.faults, m.raw)
+	}
+	o.ticks++
+	o.gap = max(o.gap, at.Sub(o.at))
+	o.last, o.at = m, at
+}
+
+// had reports whether it has had a tick that was published after some time.
+func (o *observer) had(after time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last.TS > after.UnixMicro()
+}
+
+// check tells what it has seen. The longest gap is for the reader; the limit is what
+// no machine that is merely busy comes near.
+func (o *observer) check(t *testing.T) {
+	t.Helper()
+	const limit = 5 * time.Second
+	t.Logf("an observer has had %d ticks, the longest gap was %v", o.ticks, o.gap)
+	if o.err != nil {
+		t.Errorf("an observer: %v", o.err)
+	}
+	if len(o.faults) > 0 {
+		t.Errorf("an observer has missed a tick %d times; instead came %s", len(o.faults), o.faults[0])
+	}
+	if o.gap > limit {
+		t.Errorf("an observer has waited %v for a tick", o.gap)
+	}
+}
