@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"runtime"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/sync/errgroup"
 )
 
 // TestChurn has 100,000 clients come and go, in every way in which a client goes.
@@ -77,10 +79,20 @@ var departures = []struct {
 // has told that each has joined once, and then left once, for the reason that it had.
 func (c *crowd) comeAndGo(t *testing.T, operator *natsConn, count int) {
 	t.Helper()
-	gone := make(chan error, 1)
-	go func() { gone <- each(t.Context(), count, inFlight(), c.visit) }()
+	visits, visiting := errgroup.WithContext(t.Context())
+	hands := inFlight()
+	for hand := range hands {
+		visits.Go(func() error {
+			for i := hand; i < count && visiting.Err() == nil; i += hands {
+				if err := c.visit(i); err != nil {
+					return fmt.Errorf("client %d: %w", i, err)
+				}
+			}
+			return nil
+		})
+	}
 	defer func() {
-		if err := <-gone; err != nil {
+		if err := visits.Wait(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -137,7 +149,7 @@ func (v visitor) sayGoodbye() error {
 		return err
 	}
 	for {
-		if f, err := ws.ReadFrame(v.in); err != nil || f.Header.OpCode == ws.OpClose {
+		if op, _, err := v.frame(); err != nil || op == ws.OpClose {
 			return err
 		}
 	}

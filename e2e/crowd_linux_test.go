@@ -2,8 +2,9 @@ package e2e_test
 
 import (
 	"bufio"
-	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,7 +18,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"golang.org/x/sync/errgroup"
 )
 
 // A crowd is very many clients of a node, all in this process.
@@ -55,65 +55,41 @@ func (n *node) crowd(t *testing.T, atOnce int, query string) *crowd {
 		"Authorization: Bearer " + n.token(t, n.key) + "\r\n\r\n")}
 }
 
-// hands are how many clients of a crowd are busy at a time where they come at once:
-// enough to keep a server busy, and so few that whoever else is a client in this
-// process has its turn.
-const hands = 4
-
-// gather has count clients come at once: nobody waits until another is served. It
-// returns when each has been welcomed and has had its snapshot.
+// gather has count clients come at once, none of them waiting for another to be
+// served. It returns when each has been welcomed and has had its snapshot.
 func (c *crowd) gather(t *testing.T, count int) []visitor {
 	t.Helper()
 	began := time.Now()
-	visitors := make([]visitor, count)
-	t.Cleanup(func() { _ = disperse(visitors) })
-	err := each(t.Context(), count, hands, func(i int) (err error) {
-		visitors[i], err = c.arrive(i)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	visitors := make([]visitor, 0, count)
+	t.Cleanup(func() { _ = disperse(visitors) }) // they may have gone
+	for i := range count {
+		v, err := c.arrive(i)
+		if err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		visitors = append(visitors, v)
 	}
 	arrived := time.Since(began)
-	err = each(t.Context(), count, hands, func(i int) error {
-		if err := visitors[i].enter(); err != nil {
-			return err
+	for i, v := range visitors {
+		err := v.enter()
+		if err == nil {
+			err = v.greeted()
 		}
-		return visitors[i].greeted()
-	})
-	if err != nil {
-		t.Fatal(err)
+		if err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
 	}
 	t.Logf("%d clients have asked for the stream within %v, and been served within %v", count, arrived, time.Since(began))
 	return visitors
 }
 
-// disperse ends the connections of those who have come, as the end of a client's
-// process does.
+// disperse ends the connections of a crowd, as the end of its process would.
 func disperse(visitors []visitor) error {
-	return each(context.Background(), len(visitors), hands, func(i int) error {
-		if visitors[i].conn == nil {
-			return nil
-		}
-		return visitors[i].conn.Close()
-	})
-}
-
-// each calls f for every i below count, hands of them at a time. After the first
-// error, which it returns, it begins no more.
-func each(ctx context.Context, count, hands int, f func(i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for hand := range hands {
-		g.Go(func() error {
-			for i := hand; i < count && ctx.Err() == nil; i += hands {
-				if err := f(i); err != nil {
-					return fmt.Errorf("client %d of %d: %w", i, count, err)
-				}
-			}
-			return nil
-		})
+	var errs []error
+	for _, v := range visitors {
+		errs = append(errs, v.conn.Close())
 	}
-	return g.Wait()
+	return errors.Join(errs...)
 }
 
 // A visitor is one of a crowd. Unlike a [client] it costs little: it tells messages
@@ -172,14 +148,29 @@ func (v visitor) greeted() error {
 
 // next waits for the next message.
 func (v visitor) next() (string, error) {
+	op, payload, err := v.frame()
+	if err == nil && op != ws.OpText {
+		err = fmt.Errorf("instead of a message a frame of type %#x: %q", op, payload)
+	}
+	return string(payload), err
+}
+
+// frame waits for the next frame.
+func (v visitor) frame() (ws.OpCode, []byte, error) {
+	const most = 64 << 10
 	if err := v.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return "", err
+		return 0, nil, err
 	}
-	f, err := ws.ReadFrame(v.in)
-	if err == nil && f.Header.OpCode != ws.OpText {
-		err = fmt.Errorf("instead of a message a frame of type %#x: %q", f.Header.OpCode, f.Payload)
+	head, err := ws.ReadHeader(v.in)
+	if err == nil && head.Length > most {
+		err = fmt.Errorf("a frame of %d bytes", head.Length)
 	}
-	return string(f.Payload), err
+	if err != nil {
+		return 0, nil, err
+	}
+	payload := make([]byte, head.Length)
+	_, err = io.ReadFull(v.in, payload)
+	return head.OpCode, payload, err
 }
 
 // until waits for a message with some text in it, and passes over those before.

@@ -25,8 +25,10 @@ func TestIdle(t *testing.T) {
 	tick := func(price string) {
 		t.Helper()
 		feed.Trade("BTC-USD", price)
-		if err := each(t.Context(), count, hands, func(i int) error { return visitors[i].until(`"price":` + price) }); err != nil {
-			t.Fatalf("price %s: %v", price, err)
+		for i, v := range visitors {
+			if err := v.until(`"price":` + price); err != nil {
+				t.Fatalf("client %d waits for the price %s: %v", i, price, err)
+			}
 		}
 	}
 	tick("2.00")

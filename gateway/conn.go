@@ -46,7 +46,7 @@ type conn struct {
 	outbox      []outgoing
 	waiting     int           // bytes in outbox
 	rest        []byte        // what is being written
-	offered     time.Duration // when the rest was first offered to the socket; 0: there is none
+	offered     time.Duration // since when the socket has not taken all there was; 0: it has
 	sent        time.Duration // when anything was last taken
 	pinged      time.Duration // when a ping was sent that nothing came after; 0: none
 	messagesOut int64
@@ -58,7 +58,6 @@ type conn struct {
 
 	deflate  bool // was negotiated
 	fromLog  bool // the rest is the stream's
-	slow     bool // the last write took long
 	welcomed bool // a handler has claimed it once
 	resumes  bool // the ticks after since can be sent
 	left     bool // the leave is published

@@ -18,7 +18,7 @@ const maxTogether = 4 << 10
 // share; one that takes slowly and is more than maxLate behind, or further than
 // the log goes back, gets a snapshot instead.
 const (
-	slowAfter = 100 * time.Millisecond // for a write to be taken
+	slowAfter = 100 * time.Millisecond // in which a socket has not once taken all there was
 	maxLate   = 500 * time.Millisecond
 
 	// maxWrite bounds what is written at once, and maxSlowWrite to a slow client: it
@@ -62,7 +62,10 @@ func (c *conn) Next(now time.Time) []byte {
 		c.stage = parting
 		c.rest = frame.AppendClose(nil, c.ending.code, c.ending.reason)
 	}
-	if len(c.rest) > 0 && c.offered == 0 {
+	switch {
+	case len(c.rest) == 0:
+		c.offered = 0
+	case c.offered == 0:
 		c.offered = c.at(now)
 	}
 	return c.rest
@@ -111,7 +114,7 @@ func (c *conn) move(o outgoing) (frames []byte) {
 
 // ticks is what comes next of the stream, or a snapshot instead.
 func (c *conn) ticks(now time.Duration) (frames []byte, fromLog bool) {
-	most, slow := maxWrite, c.slow || c.waitsSince(now) > slowAfter
+	most, slow := maxWrite, c.offered > 0 && now-c.offered > slowAfter
 	if slow {
 		most = maxSlowWrite
 	}
@@ -129,14 +132,6 @@ func (c *conn) ticks(now time.Duration) (frames []byte, fromLog bool) {
 	return frames, false
 }
 
-// waitsSince is how long the socket has not taken all that it was offered.
-func (c *conn) waitsSince(now time.Duration) time.Duration {
-	if c.offered == 0 {
-		return 0
-	}
-	return now - c.offered
-}
-
 // Wrote goes on behind what the socket has taken.
 func (c *conn) Wrote(now time.Time, n int) {
 	if n > 0 {
@@ -149,8 +144,7 @@ func (c *conn) Wrote(now time.Time, n int) {
 	case n < len(c.rest):
 		c.rest = c.rest[n:]
 	default:
-		c.slow = c.waitsSince(c.at(now)) > slowAfter
-		c.rest, c.offered = nil, 0
+		c.rest = nil
 		if c.stage == parting {
 			c.part(now)
 		}
