@@ -1,5 +1,3 @@
-//go:build !portable
-
 package loop
 
 import (
@@ -22,21 +20,33 @@ const (
 	mostBuffer  = 128 << 10 // from here on the kernel finds the size itself
 )
 
-// A sendBuffer is what a link knows of its socket's.
+// A sendBuffer is what is known of a socket's.
 type sendBuffer struct {
 	size int32  // 0: the kernel's choice
 	full moment // when it was last filled,
 	room moment // and when it last had room again
 }
 
-// A moment is a time, in milliseconds since the loop began; it begins anew every 49
-// days, so that only what is between two of them is known.
+// A moment is a time in milliseconds; it begins anew every 49 days, so that only
+// what is between two of them is known.
 type moment uint32
 
-func (l *loop) moment() moment { return moment(l.timers.since(l.now) / time.Millisecond) }
+func momentAt(d time.Duration) moment { return moment(d / time.Millisecond) }
 
 func (m moment) since(before moment) time.Duration {
 	return time.Duration(m-before) * time.Millisecond
+}
+
+// begin gives a socket its first size.
+func (b *sendBuffer) begin(fd int) { b.resize(fd, leastBuffer) }
+
+// filled notes that the socket takes nothing more for now.
+func (b *sendBuffer) filled(now moment) { b.full = now }
+
+// drained notes that it has room again.
+func (b *sendBuffer) drained(fd int, now moment) {
+	b.resize(fd, b.next(now, func() (trip, least time.Duration) { return trips(fd) }))
+	b.room = now
 }
 
 // next is the size that suits the line, when it has room again at now. Trip is how
@@ -65,33 +75,22 @@ func (b *sendBuffer) next(now moment, trips func() (trip, least time.Duration)) 
 	return size
 }
 
-// filled notes that the socket takes nothing more for now.
-func (k *link) filled() { k.full, k.buffer.full = true, k.loop.moment() }
-
-// drained notes that it has room again.
-func (k *link) drained() {
-	k.full = false
-	now := k.loop.moment()
-	k.resize(k.buffer.next(now, k.trips))
-	k.buffer.room = now
-}
-
 // resize sets the buffer's size. What the kernel refuses stays as it is.
-func (k *link) resize(size int32) {
-	if size == k.buffer.size {
+func (b *sendBuffer) resize(fd int, size int32) {
+	if size == b.size {
 		return
 	}
-	k.buffer.size = size
+	b.size = size
 	if size == 0 {
-		_ = unix.SetsockoptInt(k.fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK, 0)
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK, 0)
 		return
 	}
-	_ = unix.SetsockoptInt(k.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, int(size))
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, int(size))
 }
 
 // trips are the kernel's round-trip times: the present one, and the least.
-func (k *link) trips() (trip, least time.Duration) {
-	info, err := unix.GetsockoptTCPInfo(k.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+func trips(fd int) (trip, least time.Duration) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return 0, 0
 	}

@@ -198,7 +198,8 @@ const (
 // ready acts on what has become of a socket.
 func (l *loop) ready(k *link, events uint32) {
 	if events&unix.EPOLLOUT != 0 && k.full {
-		k.drained()
+		k.full = false
+		k.buffer.drained(k.fd, l.moment())
 		l.touch(k)
 	}
 	if events&readable != 0 {
@@ -301,6 +302,8 @@ func (l *loop) yield() {
 	l.now = time.Now()
 }
 
+func (l *loop) moment() moment { return momentAt(l.timers.since(l.now)) }
+
 // flush writes what there is to write, as far as the socket takes it.
 func (k *link) flush() {
 	l := k.loop
@@ -322,7 +325,8 @@ func (k *link) flush() {
 			return
 		}
 		if n < len(b) {
-			k.filled()
+			k.full = true
+			k.buffer.filled(l.moment())
 		}
 		k.conn.Wrote(l.now, n)
 	}
@@ -385,7 +389,7 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 		k.slot = int32(len(l.links))
 		l.links = append(l.links, k)
 	}
-	k.resize(leastBuffer)
+	k.buffer.begin(k.fd)
 	k.conn = open(k)
 	l.timers.set(&k.timer, k.conn.Tend(l.now))
 	event := unix.EpollEvent{Events: interest, Fd: k.slot}

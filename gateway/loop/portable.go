@@ -34,7 +34,8 @@ type portable struct {
 type pair struct {
 	owner *portable
 	sock  net.Conn
-	wake  bell // there may be something to write
+	pace  *pace // nil: the system's
+	wake  bell  // there may be something to write
 
 	mu     sync.Mutex
 	conn   Conn
@@ -81,7 +82,7 @@ func (p *portable) all() []*pair {
 
 // add takes over a socket.
 func (p *portable) add(sock net.Conn, open func(Link) Conn) {
-	k := &pair{owner: p, sock: sock, wake: newBell()}
+	k := &pair{owner: p, sock: sock, pace: newPace(sock), wake: newBell()}
 	k.room.L = &k.mu
 	p.mu.Lock()
 	p.links[k] = struct{}{}
@@ -175,7 +176,9 @@ func (k *pair) write() {
 			<-k.wake
 			continue
 		}
+		began := time.Now()
 		n, err := k.writePiece(b[:min(len(b), pieceSize)])
+		k.pace.wrote(began, time.Now())
 		k.do(func(now time.Time) {
 			if k.closed {
 				return
