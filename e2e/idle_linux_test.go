@@ -45,7 +45,8 @@ func TestIdle(t *testing.T) {
 	}
 	share := used.Seconds() / took.Seconds()
 	t.Logf("%d idle connections take %v in %v, %.1f %% of a core", count, used, took, 100*share)
-	if share > 0.1 {
+	const limit = 0.05 // several times what it takes, most of that for the clock of the ticks
+	if share > limit {
 		t.Errorf("%d idle connections take %.0f %% of a core", count, 100*share)
 	}
 	tick("3.00")
