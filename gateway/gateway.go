@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -72,7 +73,8 @@ type Gateway struct {
 	primed      chan struct{}  // closed by the first tick
 	first       sync.Once
 
-	heads    sync.Pool // of *headRoom
+	heads    sync.Pool     // of *headRoom
+	upgrades chan struct{} // has an element for each that is under way
 	listener net.Listener
 	subs     []*bus.Subscription
 	http     *http.Server
@@ -119,6 +121,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		greeting: map[net.Conn]struct{}{},
 		empty:    make(chan struct{}),
 		primed:   make(chan struct{}),
+		upgrades: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		heads:    sync.Pool{New: func() any { return new(headRoom) }},
 		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
 	}

@@ -29,12 +29,22 @@ func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
 		g.refuse(sock, "", badRequest(err))
 		return
 	}
-	a, refused := g.admit(h, peerOf(sock.RemoteAddr()))
-	if refused != nil {
+	if refused := g.upgrade(sock, h, early); refused != nil {
 		g.refuse(sock, h.method, refused)
-		return
 	}
-	g.begin(sock, h, a, early)
+}
+
+// upgrade opens the stream, unless the request is refused. There are never more than
+// a few under way: in a storm of thousands those who are in already would not get
+// their turn.
+func (g *Gateway) upgrade(sock net.Conn, h head, early []byte) *refusal {
+	g.upgrades <- struct{}{}
+	defer func() { <-g.upgrades }()
+	a, refused := g.admit(h, peerOf(sock.RemoteAddr()))
+	if refused == nil {
+		g.begin(sock, h, a, early)
+	}
+	return refused
 }
 
 // upgradeHTTP answers a request for the stream that net/http has read: one that

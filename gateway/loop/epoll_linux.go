@@ -21,8 +21,9 @@ const (
 	// of one connection before others have their turn.
 	readSize = 64 << 10
 
-	// maxEvents is how many sockets one system call tells of.
-	maxEvents = 256
+	// share is how much of each kind, posts or sockets, is seen to in one turn: in
+	// between, the streams have theirs.
+	share = 512
 
 	// yieldAfter is how many writes are made before other goroutines may run: the
 	// next tick comes through some of them.
@@ -46,6 +47,7 @@ type loop struct {
 	timers  timers
 	touched []*link // to be settled
 	again   []*link // not read to the end
+	taken   []post  // of posts, to be delivered
 	events  []unix.EpollEvent
 	buf     []byte
 	writes  int // since the last yield
@@ -84,7 +86,7 @@ func newLoop() *loop {
 		done:   make(chan struct{}),
 		groups: groups{},
 		timers: timers{began: time.Now()},
-		events: make([]unix.EpollEvent, maxEvents),
+		events: make([]unix.EpollEvent, share),
 		buf:    make([]byte, readSize),
 	}
 	l.start = sync.OnceValue(l.begin)
@@ -145,48 +147,56 @@ func (l *loop) run() {
 // turn does what there is to do now, and reports whether more is left.
 func (l *loop) turn() (more bool) {
 	l.now = time.Now()
-	l.deliver()
+	posts := l.deliver()
 	l.readAgain()
-	l.poll()
-	for k := l.timers.due(l.now); k != nil; k = l.timers.due(l.now) {
-		l.touch(k.link)
-	}
+	events := l.poll()
+	timers := l.remind()
 	l.settleAll()
 	l.pass()
 	l.settleAll() // who was lost while it was written to
-	return len(l.again) > 0
+	return posts || events || timers || len(l.again) > 0
 }
 
-// deliver calls what was posted.
-func (l *loop) deliver() {
-	l.mu.Lock()
-	posts := l.posts
-	l.posts = nil
-	l.mu.Unlock()
-	for _, p := range posts {
+// deliver calls what was posted, and reports whether more is left.
+func (l *loop) deliver() (more bool) {
+	if len(l.taken) == 0 {
+		l.mu.Lock()
+		l.taken, l.posts = l.posts, nil
+		l.mu.Unlock()
+	}
+	now := l.taken[:min(len(l.taken), share)]
+	l.taken = l.taken[len(now):]
+	for _, p := range now {
 		p.f(l.now)
 		if p.link != nil {
 			l.touch(p.link)
 		}
 	}
+	clear(now)
+	return len(l.taken) > 0
 }
 
-// poll takes in what epoll tells.
-func (l *loop) poll() {
-	for {
-		n, errno := epollWait(l.epoll, l.events)
-		if errno == unix.EINTR {
-			continue
-		}
-		for _, e := range l.events[:n] {
-			if k := l.links[e.Fd]; k != nil {
-				l.ready(k, e.Events)
-			}
-		}
-		if n < len(l.events) {
-			return
+// poll takes in what epoll tells, and reports whether there may be more.
+func (l *loop) poll() (more bool) {
+	n, errno := epollWait(l.epoll, l.events)
+	for _, e := range l.events[:n] {
+		if k := l.links[e.Fd]; k != nil {
+			l.ready(k, e.Events)
 		}
 	}
+	return n == len(l.events) || errno == unix.EINTR
+}
+
+// remind has those tended whose time has come, and reports whether there may be more.
+func (l *loop) remind() (more bool) {
+	for range share {
+		t := l.timers.due(l.now)
+		if t == nil {
+			return false
+		}
+		l.touch(t.link)
+	}
+	return true
 }
 
 const (
@@ -400,7 +410,8 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 
 // end closes the sockets that are left.
 func (l *loop) end() {
-	l.deliver() // there may be more to come
+	for l.deliver() { // there may be more to come
+	}
 	for _, k := range l.links {
 		if k != nil {
 			k.Close()
