@@ -3,7 +3,22 @@ package gateway
 import (
 	"context"
 	"net"
+	"time"
+	"unsafe"
 )
+
+// ConnSize is the bytes of a connection, but for what it points at.
+const ConnSize = unsafe.Sizeof(conn{})
+
+// JoinAfterLeave has a connection that has left learn what was lost of it, and gives
+// what it has to say thereupon.
+func JoinAfterLeave(g *Gateway) (letters int) {
+	c := &conn{gw: g, left: true, stage: parted, life: life{state: counting, lost: 1}}
+	c.counted(time.Now())
+	c.life.state = claimed
+	c.unheld(time.Now(), "conn.x.message")
+	return len(g.courier.letters)
+}
 
 // ListenOn is Listen on a listener that the test made.
 func (g *Gateway) ListenOn(ctx context.Context, l net.Listener) error {

@@ -141,7 +141,7 @@ func (c *conn) fenceCame(now time.Time, what string) {
 		return
 	}
 	before, err := strconv.ParseUint(what, 10, 64)
-	if err != nil || c.life.traffic == nil {
+	if err != nil || c.life.traffic == nil || before > c.life.passed {
 		return
 	}
 	c.life.fenced = false
@@ -172,6 +172,7 @@ func (c *conn) receive(m *bus.Msg) {
 // unheld learns that nobody took a message or a join.
 func (c *conn) unheld(now time.Time, subject string) {
 	switch {
+	case c.left: // it is nobody's any more
 	case bus.IsJoin(subject) && c.life.state == joining:
 		c.life.refused, c.life.retryAt = true, c.at(now)+joinPause
 	case bus.IsMessage(subject) && c.life.state == claimed:
@@ -185,7 +186,7 @@ func (c *conn) unheld(now time.Time, subject string) {
 
 // counted knows all that was lost, and announces the connection anew.
 func (c *conn) counted(now time.Time) {
-	if c.life.state != counting {
+	if c.life.state != counting || c.left {
 		return
 	}
 	if c.life.traffic != nil {
@@ -305,7 +306,7 @@ func text(payload json.RawMessage) ([]byte, error) {
 // endingOf is the ending that an answer asks for.
 func endingOf(c bus.Close) ending {
 	code := ws.StatusCode(c.Code)
-	if c.Code < 1000 || c.Code > 4999 {
+	if !frame.Sendable(code) {
 		code = ws.StatusNormalClosure
 	}
 	return ending{code: code, reason: c.Reason}

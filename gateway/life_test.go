@@ -13,6 +13,7 @@ import (
 	"tickerd/auth"
 	"tickerd/bus"
 	"tickerd/bus/bustest"
+	"tickerd/gateway"
 )
 
 // A join says all that a handler needs to know, and is answered at the
@@ -616,5 +617,37 @@ func TestLeaveEncoding(t *testing.T) {
 	}
 	if len(fields) > 0 {
 		t.Errorf("besides: %v", fields)
+	}
+}
+
+// A fence that is none of ours changes nothing.
+func TestForeignFences(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.begin(upgrade(w.demo()))
+	for _, fence := range []string{"999999", "-1", "0", "lost", "rubbish"} {
+		c.say(`{"type":"ping"}`) // which is under way for some time yet
+		if m := c.next(); m.Type != "pong" {
+			t.Fatalf("got %s", m.raw)
+		}
+		m := &bus.Msg{Subject: bus.Address(bustest.Node, c.id), Header: map[string][]string{bus.HeaderFence: {fence}}}
+		if err := w.bus.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+		w.flush()
+	}
+	c.say(`{"type":"ping"}`)
+	if m := c.next(); m.Type != "pong" {
+		t.Errorf("got %s", m.raw)
+	}
+	c.bye()
+}
+
+// Who has left does not join again.
+func TestNoJoinAfterLeave(t *testing.T) {
+	t.Parallel()
+	g := newWorld(t).unstarted("127.0.0.1:0")
+	if letters := gateway.JoinAfterLeave(g); letters > 0 {
+		t.Errorf("%d letters", letters)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -36,7 +37,7 @@ type memoryKeeper struct {
 
 // keepMemory does so until ctx ends, unless GOGC says what to do.
 func keepMemory(ctx context.Context) error {
-	if read("/gc/gogc:percent") != goPercent {
+	if _, set := os.LookupEnv("GOGC"); set {
 		return nil
 	}
 	debug.SetGCPercent(busyPercent)
@@ -63,17 +64,18 @@ func keepMemory(ctx context.Context) error {
 
 // second learns how many bytes were allocated in the last one.
 func (k *memoryKeeper) second(allocated uint64) {
-	switch {
-	case allocated <= busyRate:
-		if k.quiet++; k.quiet == quietAfter {
-			k.setPercent(quietPercent)
-			k.release()
-		}
-	case k.quiet >= quietAfter:
-		k.setPercent(busyPercent)
-		fallthrough
-	default:
+	wasQuiet := k.quiet >= quietAfter
+	if allocated > busyRate {
 		k.quiet = 0
+	} else {
+		k.quiet++
+	}
+	switch isQuiet := k.quiet >= quietAfter; {
+	case isQuiet && !wasQuiet:
+		k.setPercent(quietPercent)
+		k.release()
+	case wasQuiet && !isQuiet:
+		k.setPercent(busyPercent)
 	}
 }
 

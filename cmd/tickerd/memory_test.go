@@ -40,8 +40,9 @@ func TestMemoryKeeper(t *testing.T) {
 
 // Who sets GOGC has it.
 func TestMemoryIsTheOperatorsToSet(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(70))
-	if err := keepMemory(t.Context()); err != nil || read("/gc/gogc:percent") != 70 {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	t.Setenv("GOGC", "100")
+	if err := keepMemory(t.Context()); err != nil || read("/gc/gogc:percent") != 100 {
 		t.Errorf("%v, and GOGC is %d", err, read("/gc/gogc:percent"))
 	}
 }

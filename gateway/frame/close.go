@@ -57,7 +57,7 @@ func checkClose(payload []byte) error {
 		return nil
 	case len(payload) == 1:
 		return errCloseTooShort
-	case !sendable(ws.StatusCode(binary.BigEndian.Uint16(payload))):
+	case !Sendable(ws.StatusCode(binary.BigEndian.Uint16(payload))):
 		return errCloseCode
 	case !utf8.Valid(payload[2:]):
 		return errCloseReason
@@ -65,10 +65,10 @@ func checkClose(payload []byte) error {
 	return nil
 }
 
-// sendable reports whether a close frame may hold code. What is missing between
+// Sendable reports whether a close frame may hold code. What is missing between
 // 1000 and 1015 has no meaning or is reserved for use within a program; 1016 to
 // 2999 wait for later versions of the protocol.
-func sendable(code ws.StatusCode) bool {
+func Sendable(code ws.StatusCode) bool {
 	return 1000 <= code && code <= 1003 ||
 		1007 <= code && code <= 1014 ||
 		3000 <= code && code <= 4999

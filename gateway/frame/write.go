@@ -44,7 +44,7 @@ func appendControl(dst []byte, op ws.OpCode, payload []byte) []byte {
 // A code that must not be sent, such as the [ws.StatusNoStatusRcvd] that
 // [ParseClose] returns for an empty close frame, gives an empty close frame.
 func AppendClose(dst []byte, code ws.StatusCode, reason string) []byte {
-	if !sendable(code) {
+	if !Sendable(code) {
 		return appendHeader(dst, ws.OpClose, 0)
 	}
 	reason = reason[:min(len(reason), ws.MaxControlFramePayloadSize-2)]

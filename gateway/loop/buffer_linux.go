@@ -10,7 +10,8 @@ import (
 // the kernel would hold seconds of it. So a socket's send buffer, which is all that
 // was written and that the client has not acknowledged, begins small and follows
 // the line: it grows while it empties promptly, and shrinks when more than
-// maxQueued is waiting on the way. A socket that never fills it costs nothing.
+// maxQueued is waiting on the way. It costs a system call when a connection begins,
+// and a few while a fast socket outgrows it.
 const (
 	maxQueued = 200 * time.Millisecond
 	promptly  = 50 * time.Millisecond
@@ -52,7 +53,7 @@ func (b *sendBuffer) drained(fd int, now moment) {
 // next is the size that suits the line, when it has room again at now. Trip is how
 // long a byte and its acknowledgement take at present, and least how long they do
 // when nothing is queued; they are asked for where they matter.
-func (b *sendBuffer) next(now moment, trips func() (trip, least time.Duration)) (size int32) {
+func (b *sendBuffer) next(now moment, ask func() (trip, least time.Duration)) (size int32) {
 	waited, between := now.since(b.full), now.since(b.room)
 	size = b.size
 	if size == 0 {
@@ -61,8 +62,8 @@ func (b *sendBuffer) next(now moment, trips func() (trip, least time.Duration)) 
 		}
 		size = mostBuffer
 	}
-	trip, least := trips()
-	fit := int32(min(time.Duration(size)*(least+maxQueued)/max(trip, waited, 1), 2*mostBuffer))
+	trip, least := ask()
+	fit := int32(min(time.Duration(size)*(least+maxQueued)/max(trip, waited, time.Nanosecond), 2*mostBuffer))
 	switch {
 	case fit < size:
 		return max(fit, leastBuffer)
@@ -80,12 +81,13 @@ func (b *sendBuffer) resize(fd int, size int32) {
 	if size == b.size {
 		return
 	}
-	b.size = size
+	option, value := unix.SO_SNDBUF, int(size)
 	if size == 0 {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK, 0)
-		return
+		option, value = unix.SO_BUF_LOCK, 0 // since Linux 5.14; before, the largest size stays
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, int(size))
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, value) == nil {
+		b.size = size
+	}
 }
 
 // trips are the kernel's round-trip times: the present one, and the least.

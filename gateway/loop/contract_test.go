@@ -216,6 +216,65 @@ func TestClose(t *testing.T) {
 	p.do(func() {})
 }
 
+// TestCloseAtAnyTime holds that a connection may close its socket wherever it is
+// called, and is tended thereupon.
+func TestCloseAtAnyTime(t *testing.T) {
+	pool := newPool(t)
+	for name, prepare := range map[string]func(p *peer, closeNow func()){
+		"when it begins":          func(_ *peer, closeNow func()) { closeNow() },
+		"when it is first tended": func(p *peer, closeNow func()) { p.tend = func(time.Time) time.Time { closeNow(); return time.Time{} } },
+		"when it is to write":     func(p *peer, closeNow func()) { p.next = closeNow },
+	} {
+		client, server := connect(t)
+		tended := make(chan struct{})
+		add(t, pool, server, func(p *peer) {
+			prepare(p, sync.OnceFunc(p.close))
+			first := p.tend
+			ended := sync.OnceFunc(func() { close(tended) })
+			p.tend = func(now time.Time) time.Time {
+				if first != nil {
+					first(now)
+				}
+				if p.closed {
+					ended()
+				}
+				return time.Time{}
+			}
+		})
+		wait(t, name, tended)
+		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
+			t.Errorf("%s: the client got %q, %v", name, got, err)
+		}
+	}
+}
+
+// TestEachMeetsAdd holds that whoever is found while it is added is open.
+func TestEachMeetsAdd(t *testing.T) {
+	pool := newPool(t)
+	done := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				pool.Each(func(_ time.Time, c loop.Conn) {
+					if c == nil {
+						t.Error("a connection that is none")
+					}
+				})
+			}
+		}
+	})
+	for range 200 {
+		_, server := connect(t)
+		add(t, pool, server, nil)
+	}
+	close(done)
+	looking.Wait()
+}
+
 // TestPostKeepsOrder holds that everything posted is called, in each poster's order.
 func TestPostKeepsOrder(t *testing.T) {
 	const posters, posts = 4, 1000

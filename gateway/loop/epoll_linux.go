@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -52,6 +53,8 @@ type loop struct {
 	buf     []byte
 	writes  int // since the last yield
 
+	grown atomic.Bool // a stream may have
+
 	mu    sync.Mutex
 	posts []post
 	load  int // connections, and those to come
@@ -73,6 +76,7 @@ type link struct {
 	full    bool // the socket takes nothing more for now
 	more    bool // the socket may have more to be read
 	touched bool // is in the loop's touched
+	again   bool // is in the loop's again
 	lost    bool // nothing more can be read
 	buffer  sendBuffer
 
@@ -152,8 +156,10 @@ func (l *loop) turn() (more bool) {
 	events := l.poll()
 	timers := l.remind()
 	l.settleAll()
-	l.pass()
-	l.settleAll() // who was lost while it was written to
+	if l.grown.Swap(false) {
+		l.pass()
+		l.settleAll() // who was lost while it was written to
+	}
 	return posts || events || timers || len(l.again) > 0
 }
 
@@ -224,6 +230,7 @@ func (l *loop) readAgain() {
 	again := l.again
 	l.again = nil
 	for _, k := range again {
+		k.again = false
 		l.read(k, true)
 		l.touch(k)
 	}
@@ -280,7 +287,8 @@ func (l *loop) settle(k *link) {
 		return
 	}
 	l.groups.join(k, k.conn.Stream())
-	if k.more && !k.lost && !k.conn.Full() {
+	if k.more && !k.lost && !k.again && !k.conn.Full() {
+		k.again = true
 		l.again = append(l.again, k)
 	}
 }
@@ -402,6 +410,9 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 	k.buffer.begin(k.fd)
 	k.conn = open(k)
 	l.timers.set(&k.timer, k.conn.Tend(l.now))
+	if k.fd < 0 {
+		return
+	}
 	event := unix.EpollEvent{Events: interest, Fd: k.slot}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, k.fd, &event); err != nil {
 		k.lose(fmt.Errorf("epoll: %w", err))
@@ -410,7 +421,7 @@ func (l *loop) open(k *link, open func(Link) Conn) {
 
 // end closes the sockets that are left.
 func (l *loop) end() {
-	for l.deliver() { // there may be more to come
+	for l.deliver() { // sockets may wait there to be driven
 	}
 	for _, k := range l.links {
 		if k != nil {

@@ -7,12 +7,14 @@ import (
 )
 
 // A pace has the send buffer of a pair's socket follow the line, as a link's does.
-// Of a socket that Go's poller has it is not told when it is full: a write took long
-// then.
+// Of a socket that Go's poller has it is not told when it is full: a write takes long
+// then. One that took long because the machine was busy is taken for another, and
+// lets the buffer grow sooner.
 type pace struct {
 	raw    syscall.RawConn
 	began  time.Time
 	buffer sendBuffer
+	full   bool
 }
 
 // leastWait is what a write takes at least that found no room.
@@ -36,13 +38,19 @@ func newPace(sock net.Conn) *pace {
 	return p
 }
 
-// wrote takes note of a write.
-func (p *pace) wrote(began, ended time.Time) {
-	if p == nil || ended.Sub(began) < leastWait {
+// wrote takes note of a write, of which all was taken or not.
+func (p *pace) wrote(began, ended time.Time, all bool) {
+	switch {
+	case p == nil || all && !p.full && ended.Sub(began) < leastWait:
 		return
+	case !p.full:
+		p.full = true
+		p.buffer.filled(momentAt(began.Sub(p.began)))
 	}
-	p.buffer.filled(momentAt(began.Sub(p.began)))
-	p.do(func(fd int) { p.buffer.drained(fd, momentAt(ended.Sub(p.began))) })
+	if all {
+		p.full = false
+		p.do(func(fd int) { p.buffer.drained(fd, momentAt(ended.Sub(p.began))) })
+	}
 }
 
 // do calls f, unless the socket is closed.

@@ -12,4 +12,4 @@ type pace struct{}
 
 func newPace(net.Conn) *pace { return nil }
 
-func (*pace) wrote(began, ended time.Time) {}
+func (*pace) wrote(began, ended time.Time, all bool) {}

@@ -36,6 +36,7 @@ func (ls loops) end() {
 
 func (ls loops) signal() {
 	for _, l := range ls {
+		l.grown.Store(true)
 		l.wake.ring()
 	}
 }
@@ -68,6 +69,9 @@ func (l *loop) busy() int {
 
 func (ls loops) each(f func(now time.Time, c Conn)) {
 	for _, l := range ls {
+		if l.busy() == 0 {
+			continue // it may never begin
+		}
 		l.post(post{nil, func(now time.Time) {
 			for _, k := range l.links {
 				if k != nil {

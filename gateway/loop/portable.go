@@ -84,11 +84,10 @@ func (p *portable) all() []*pair {
 func (p *portable) add(sock net.Conn, open func(Link) Conn) {
 	k := &pair{owner: p, sock: sock, pace: newPace(sock), wake: newBell()}
 	k.room.L = &k.mu
+	k.mu.Lock() // whoever finds it waits until it is open
 	p.mu.Lock()
 	p.links[k] = struct{}{}
 	p.mu.Unlock()
-
-	k.mu.Lock()
 	k.alarm = time.AfterFunc(longest, func() { k.do(func(time.Time) {}) })
 	k.conn = open(k)
 	k.tend(time.Now())
@@ -176,9 +175,10 @@ func (k *pair) write() {
 			<-k.wake
 			continue
 		}
+		piece := b[:min(len(b), pieceSize)]
 		began := time.Now()
-		n, err := k.writePiece(b[:min(len(b), pieceSize)])
-		k.pace.wrote(began, time.Now())
+		n, err := k.writePiece(piece)
+		k.pace.wrote(began, time.Now(), n == len(piece))
 		k.do(func(now time.Time) {
 			if k.closed {
 				return
@@ -218,8 +218,13 @@ func (k *pair) next() (b []byte, open bool) {
 		if k.stream = k.conn.Stream(); k.stream != nil {
 			k.seen = k.stream.Head() // before Next says that there is nothing
 		}
-		b = k.conn.Next(time.Now())
-		if len(b) > 0 || k.closed || k.conn.Stream() == k.stream {
+		now := time.Now()
+		b = k.conn.Next(now)
+		switch {
+		case k.closed:
+			k.tend(now)
+			return nil, false
+		case len(b) > 0 || k.conn.Stream() == k.stream:
 			return b, true
 		}
 	}
@@ -239,7 +244,8 @@ func (k *pair) Post(f func(now time.Time)) { k.do(f) }
 // CloseWrite is a [Link]'s.
 func (k *pair) CloseWrite() {
 	if half, ok := k.sock.(interface{ CloseWrite() error }); ok && !k.closed {
-		_ = half.CloseWrite() // fails where the client is gone already
+		// Beside the mutex, for over TLS it writes. It fails where the client is gone.
+		k.owner.running.Go(func() { _ = half.CloseWrite() })
 	}
 }
 
