@@ -1,8 +1,11 @@
 package loop
 
 import (
+	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A buffer follows what the line is seen to do when it makes room.
@@ -30,5 +33,77 @@ func TestSendBuffer(t *testing.T) {
 		if size := b.next(now, func() (trip, least time.Duration) { return c.trip, c.least }); size != c.want {
 			t.Errorf("%s: %d, want %d", name, size, c.want)
 		}
+	}
+}
+
+// The system has the size that a buffer says, as far as it does: it doubles it.
+func TestSendBufferOfASocket(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	size := func() int {
+		n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var b sendBuffer
+	b.begin(fd)
+	if first := size(); first < 2*leastBuffer || first > 4*leastBuffer || b.size != leastBuffer {
+		t.Errorf("begins with %d", first)
+	}
+	b.resize(fd, 32<<10)
+	if size() != 64<<10 {
+		t.Errorf("is %d, not %d", size(), 64<<10)
+	}
+	b.resize(fd, 0)
+	if lock, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK); err != nil || lock != 0 || b.size != 0 {
+		t.Errorf("is not the system's choice again: %d, %v", lock, err)
+	}
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	b.resize(fd, 4<<10)
+	if b.size != 0 {
+		t.Error("a size that the system has refused is taken to be its own")
+	}
+}
+
+// A write that had to wait says how the line does; one that was not taken, that the
+// buffer is still full.
+func TestPace(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	sock, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	p := newPace(sock)
+	if p == nil || p.buffer.size != leastBuffer {
+		t.Fatalf("begins with %+v", p)
+	}
+	at := func(ms int) time.Time { return p.began.Add(time.Duration(ms) * time.Millisecond) }
+	p.wrote(at(1), at(1), true) // at once
+	if p.full || p.buffer.full != 0 || p.buffer.room != 0 {
+		t.Errorf("%+v", p.buffer)
+	}
+	p.wrote(at(100), at(350), false)
+	p.wrote(at(350), at(600), false)
+	if !p.full || p.buffer.full != 100 || p.buffer.room != 0 {
+		t.Errorf("while it is full: %+v", p.buffer)
+	}
+	p.wrote(at(600), at(600), true)
+	if p.full || p.buffer.full != 100 || p.buffer.room != 600 {
+		t.Errorf("when it has room again: %+v", p.buffer)
+	}
+	if newPace(nil) != nil {
+		t.Error("what is no socket has a pace")
 	}
 }

@@ -60,13 +60,6 @@ func (ls loops) add(sock net.Conn, open func(Link) Conn) bool {
 	return true
 }
 
-// busy is how many connections a loop has.
-func (l *loop) busy() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.load
-}
-
 func (ls loops) each(f func(now time.Time, c Conn)) {
 	for _, l := range ls {
 		if l.busy() == 0 {

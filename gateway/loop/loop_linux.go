@@ -10,9 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,24 +62,6 @@ type loop struct {
 type post struct {
 	link *link
 	f    func(now time.Time)
-}
-
-// A link is a connection as its loop holds it. It is owned by the loop.
-type link struct {
-	loop *loop
-	conn Conn
-	fd   int   // -1: closed
-	slot int32 // in the loop's links
-
-	full    bool // the socket takes nothing more for now
-	more    bool // the socket may have more to be read
-	touched bool // is in the loop's touched
-	again   bool // is in the loop's again
-	lost    bool // nothing more can be read
-	buffer  sendBuffer
-
-	member
-	timer
 }
 
 func newLoop() *loop {
@@ -322,42 +302,6 @@ func (l *loop) yield() {
 
 func (l *loop) moment() moment { return momentAt(l.timers.since(l.now)) }
 
-// flush writes what there is to write, as far as the socket takes it.
-func (k *link) flush() {
-	l := k.loop
-	for !k.full && k.fd >= 0 {
-		b := k.conn.Next(l.now)
-		if len(b) == 0 {
-			return
-		}
-		n, errno := write(k.fd, b)
-		l.writes++
-		switch errno {
-		case 0:
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			n = 0
-		default:
-			k.lose(errno)
-			return
-		}
-		if n < len(b) {
-			k.full = true
-			k.buffer.filled(l.moment())
-		}
-		k.conn.Wrote(l.now, n)
-	}
-}
-
-func (k *link) lose(err error) {
-	k.lost, k.more = true, false
-	k.conn.Lost(k.loop.now, err)
-}
-
-// Post is a [Link]'s.
-func (k *link) Post(f func(now time.Time)) { k.loop.post(post{k, f}) }
-
 func (l *loop) post(p post) {
 	l.mu.Lock()
 	l.posts = append(l.posts, p)
@@ -365,26 +309,11 @@ func (l *loop) post(p post) {
 	l.wake.ring()
 }
 
-// CloseWrite is a [Link]'s.
-func (k *link) CloseWrite() {
-	if k.fd >= 0 {
-		_ = unix.Shutdown(k.fd, unix.SHUT_WR) // fails where the client is gone already
-	}
-}
-
-// Close is a [Link]'s.
-func (k *link) Close() {
-	if k.fd < 0 {
-		return
-	}
-	_ = unix.Close(k.fd) // epoll forgets it, too
-	k.fd = -1
-	l := k.loop
-	l.links[k.slot] = nil
-	l.free = append(l.free, k.slot)
+// busy is how many connections a loop has.
+func (l *loop) busy() int {
 	l.mu.Lock()
-	l.load--
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	return l.load
 }
 
 // add takes over a descriptor.
@@ -429,30 +358,3 @@ func (l *loop) end() {
 		}
 	}
 }
-
-// The system calls are raw: they never block, so Go's scheduler need not know.
-
-func read(fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
-	return int(n), errno
-}
-
-// write ends what it writes with MSG_EOR, so that the kernel does not add the next to
-// it: it looks whether the buffer is full only where it begins anew, and would take
-// up to 64 KiB beyond it.
-func write(fd int, p []byte) (int, syscall.Errno) {
-	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL | unix.MSG_EOR
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0)
-	return int(n), errno
-}
-
-// epollWait tells of what is ready now.
-func epollWait(epoll int, events []unix.EpollEvent) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
-
-var _ Link = (*link)(nil)
