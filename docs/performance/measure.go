@@ -123,11 +123,16 @@ func (l *laboratory) run(ctx context.Context, e experiment, s step) (r result, e
 		began = true
 		go func() { watched <- r.watch(p.pid, l.window.duration) }()
 	})
-	if began {
+	switch {
+	case began:
 		err = errors.Join(err, <-watched)
+	case err == nil:
+		err = errNoWindow
 	}
 	return r, err
 }
+
+var errNoWindow = errors.New("the clients have not said when their window began")
 
 // watch measures the server's process for the time of the window.
 func (r *result) watch(pid int, duration time.Duration) error {
