@@ -24,6 +24,7 @@ type ending struct {
 	code     ws.StatusCode
 	reason   string
 	byClient bool // the code is the client's choice
+	prompt   bool // whoever does not read it at once does not get to know it
 }
 
 // label is what the metrics call it: no client chooses a label.
@@ -37,10 +38,10 @@ func (e ending) label() string {
 var (
 	endDrained     = ending{code: closeGoingAway, reason: "node is going away"}
 	endNoHandler   = ending{code: closeNoHandler, reason: "no handler could take the connection"}
-	endExpired     = ending{code: closeExpired, reason: "token expired"}
+	endExpired     = ending{code: closeExpired, reason: "token expired", prompt: true}
 	endFlood       = ending{code: closeFlood, reason: "too many messages"}
 	endPingTimeout = ending{code: closePingTimeout, reason: "ping timeout"}
-	endRevoked     = ending{code: closeRevoked, reason: "token or key revoked"}
+	endRevoked     = ending{code: closeRevoked, reason: "token or key revoked", prompt: true}
 	endLost        = ending{code: closeAbnormal, reason: "connection lost"}
 	endDead        = ending{code: closeAbnormal, reason: "client does not read"}
 )

@@ -95,7 +95,7 @@ const errGoodbye = Error("client said goodbye")
 func (c *conn) take(now time.Time, op ws.OpCode, payload []byte) error {
 	if op == ws.OpClose {
 		code, reason := frame.ParseClose(payload)
-		c.finish(now, ending{code, reason, true})
+		c.finish(now, ending{code: code, reason: reason, byClient: true})
 		return errGoodbye
 	}
 	if c.allowance == nil {

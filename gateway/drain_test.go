@@ -241,3 +241,20 @@ func TestListenAndClose(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who is slow is told, too, and may take his time: what he had not read comes first.
+func TestDrainOfASlowClient(t *testing.T) {
+	t.Parallel()
+	w := narrow(t, func(o *options) { o.server.DrainSpread, o.server.DrainTimeout = 0, time.Minute })
+	slow := w.begin(upgrade(w.demo()))
+	for i := range 200 {
+		w.tick(wide(100, i)...)
+	}
+	w.drain()
+	// What matters is that he reads later than a moment after his time has come.
+	<-time.After(time.Second)
+	if told := slow.drainUntil(); told != 0 {
+		t.Errorf("told %v", told)
+	}
+	slow.wantEnd(1001, "node is going away")
+}

@@ -58,7 +58,16 @@ func (c *conn) finish(now time.Time, e ending) {
 		return
 	}
 	c.stage, c.ending = finishing, &e
-	c.endBy = c.at(now) + endTimeout
+	c.endBy = c.at(now) + closeTimeout
+	if e.prompt {
+		c.endBy = c.at(now) + endTimeout
+	}
+}
+
+// cut ends the connection, and an end that has begun, at once or nearly so.
+func (c *conn) cut(now time.Time) {
+	c.finish(now, endDrained)
+	c.endBy = min(c.endBy, c.at(now)+endTimeout)
 }
 
 // part goes on after our close frame was written.

@@ -358,7 +358,7 @@ func (g *Gateway) add(c *conn, early []byte) {
 	}
 	c.recheck(now) // since it was admitted
 	if closed {
-		c.finish(now, endDrained)
+		c.cut(now)
 	}
 	if len(early) > 0 {
 		c.Receive(now, early)
@@ -426,7 +426,7 @@ func (g *Gateway) shut() {
 		g.log.Warn("close listener", "err", err)
 	}
 	for _, c := range g.all() {
-		c.link.Post(func(now time.Time) { c.finish(now, endDrained) })
+		c.link.Post(c.cut)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -239,6 +239,12 @@ func parseAnswer(data []byte) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("unsubscribe: %w", err)
 	}
+	if err := errors.Join(ticker.Rules(subscribe).Check(), ticker.Rules(unsubscribe).Check()); err != nil {
+		return answer{}, err
+	}
+	if a.IntervalMS != nil && (*a.IntervalMS < 0 || *a.IntervalMS > maxInterval.Milliseconds()) {
+		return answer{}, fmt.Errorf("interval_ms: %d is not between 0 and %d", *a.IntervalMS, maxInterval.Milliseconds())
+	}
 	said := answer{
 		subscribe: subscribe, unsubscribe: unsubscribe, interval: a.IntervalMS,
 		snapshot: a.Subscribe != nil,
@@ -315,7 +321,7 @@ func endingOf(c bus.Close) ending {
 // subscribe changes what is subscribed, and gives the new view.
 func (c *conn) subscribe(a answer) *fanout.View {
 	if a.interval != nil {
-		c.interval = min(max(time.Duration(*a.interval)*time.Millisecond, 0), maxInterval)
+		c.interval = time.Duration(*a.interval) * time.Millisecond
 	}
 	c.rules = c.rules.Rules().Subscribe(a.subscribe...).Unsubscribe(a.unsubscribe...).Hold()
 	return c.view()

@@ -13,8 +13,8 @@ const (
 	idleTimeout  = 30 * time.Second // without traffic either way, until it is pinged
 	pongTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second       // in which the socket must accept a byte
-	closeTimeout = 5 * time.Second        // for the closing handshake
-	endTimeout   = 500 * time.Millisecond // for what is still to be written at the end
+	closeTimeout = 5 * time.Second        // for the closing handshake, and before that for what is still to be written
+	endTimeout   = 500 * time.Millisecond // instead, where the end must not wait
 )
 
 // Tend does what the time has come for.
