@@ -289,6 +289,16 @@ func (c *conn) answer(now time.Time, a answer) {
 	if a.close != nil {
 		c.finish(now, endingOf(*a.close))
 	}
+	if !claims && c.isLate(a) {
+		c.join(now)
+	}
+}
+
+// isLate reports whether an answer changes something of which the handler that has
+// taken the connection over since, or is about to, does not know.
+func (c *conn) isLate(a answer) bool {
+	superseded := a.join != 0 && a.join < int(c.life.number) && c.life.state != counting
+	return superseded && (a.changes || a.renewal != nil) && c.welcomed && c.stage == open
 }
 
 // text is the text frame that a payload stands for, nil for none.

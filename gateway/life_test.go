@@ -651,3 +651,37 @@ func TestNoJoinAfterLeave(t *testing.T) {
 		t.Errorf("%d letters", letters)
 	}
 }
+
+// A handler that takes a connection over knows what a late answer of the one before
+// has changed.
+func TestLateAnswerIsKnownToTheNextHandler(t *testing.T) {
+	t.Parallel()
+	w := calm(t, func(o *options) { o.workers = 0 })
+	hand := w.hand()
+	c, held := hand.quiet(first)
+	c.say(`{"type":"subscribe","symbols":["ETH-USD"],"id":1}`)
+	held.wantMessage(`{"type":"subscribe","symbols":["ETH-USD"],"id":1}`)
+	held.die()
+	hand.stop()
+	w.startHandler(1)
+	c.say(`{"type":"ping","id":2}`)
+	c.until("pong")
+	held.answer(`{"payload":{"type":"subscribed","id":1,"symbols":["ETH-USD"],"interval_ms":0},"subscribe":["ETH-USD"],"join":1}`)
+	c.until("subscribed")
+	c.snapshot()
+	c.say(`{"type":"subscribe","symbols":["BTC-USD"],"id":3}`)
+	c.want(`{"type":"subscribed","id":3,"symbols":["ETH-USD","BTC-USD"],"interval_ms":0}`)
+}
+
+// Who resumes is sent no tick in which nothing changed, as nobody is.
+func TestResumeWithoutEmptyTicks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.begin(upgrade(w.demo()))
+	c.want(w.tick("BTC-USD=1"))
+	w.tick()
+	last := w.tick("BTC-USD=2")
+	c.want(last)
+	again := w.connect(upgrade(w.demo()).query("since", "1"))
+	again.want(last)
+}

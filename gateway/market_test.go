@@ -64,9 +64,8 @@ func (m *market) tick() string {
 	sparse := []int{1, 5, 5, 10, 10}[m.rng.IntN(5)]
 	var prices []string
 	names := m.names[:min(len(symbols())+len(m.events)/30, len(m.names))]
-	sure := m.rng.IntN(len(names))
 	for i, name := range names {
-		if i != sure && m.rng.IntN(sparse) > 0 {
+		if m.rng.IntN(sparse) > 0 {
 			continue
 		}
 		price := fmt.Sprintf("%d.%02d", m.rng.IntN(1_000_000), m.rng.IntN(100))

@@ -67,13 +67,10 @@ func (r *resumption) size() (size int) {
 
 // appendTick appends what is seen of one tick.
 func (r *resumption) appendTick(dst, msg []byte) []byte {
-	if r.all {
-		return r.append(dst, whole(msg))
-	}
 	t := r.scan(msg)
 	r.elements = r.elements[:0]
 	for _, e := range t.Data {
-		if r.sees(e) {
+		if r.all || r.sees(e) {
 			r.elements = append(r.elements, e.JSON)
 		}
 	}
