@@ -177,11 +177,17 @@ func (c *conn) unheld(now time.Time, subject string) {
 		c.life.refused, c.life.retryAt = true, c.at(now)+joinPause
 	case bus.IsMessage(subject) && c.life.state == claimed:
 		c.gw.log.Info("handler is gone, joining anew", "conn_id", c.id)
-		c.life.state, c.life.lost = counting, 1
-		c.fence(fenceLost)
+		c.rejoin(1)
 	case bus.IsMessage(subject) && c.life.state == counting:
 		c.life.lost++
 	}
+}
+
+// rejoin announces the connection anew once it is known how many messages were
+// lost: so many so far.
+func (c *conn) rejoin(lost int32) {
+	c.life.state, c.life.lost = counting, lost
+	c.fence(fenceLost)
 }
 
 // counted knows all that was lost, and announces the connection anew.
@@ -290,7 +296,7 @@ func (c *conn) answer(now time.Time, a answer) {
 		c.finish(now, endingOf(*a.close))
 	}
 	if !claims && c.isLate(a) {
-		c.join(now)
+		c.rejoin(0)
 	}
 }
 
