@@ -91,14 +91,21 @@ func newLine(tb testing.TB, rate string) *line {
 			tb.Skipf("no network namespaces: %v", err)
 		}
 		tb.Cleanup(func() {
-			if err := network("ip netns delete " + namespace); err != nil { // and all that is in it
+			if err := network("ip netns delete " + namespace); err != nil {
 				tb.Error(err)
 			}
 		})
 	}
+	if err := network("ip link add " + id + " type veth peer name near netns " + router); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { // what goes with a namespace goes some time later, and its name with it
+		if err := network("ip link delete " + id); err != nil {
+			tb.Error(err)
+		}
+	})
 	address := addresses()
 	for _, command := range []string{
-		"ip link add " + id + " type veth peer name near netns " + router,
 		"ip -n " + router + " link add name far type veth peer name eth0 netns " + home,
 		"ip address add " + address[0] + "/31 dev " + id,
 		"ip -n " + router + " address add " + address[1] + "/31 dev near",
