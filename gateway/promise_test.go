@@ -214,9 +214,9 @@ func (p *promise) ticker(m message) error {
 }
 
 // missed reports whether ticks that concern the client were published before it
-// came back, and that is not long ago.
+// came back, and all of them not long ago.
 func (p *promise) missed(events []event) bool {
-	return time.Since(p.began) < recent && p.quiet < p.fresh && slices.ContainsFunc(events[p.quiet:p.fresh], p.concerns)
+	return p.quiet < p.fresh && time.Since(events[p.quiet].at) < recent && slices.ContainsFunc(events[p.quiet:p.fresh], p.concerns)
 }
 
 // inTime holds that no tick is left out before event n, and with an interval,
