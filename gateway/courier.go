@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"tickerd/bus"
+	"tickerd/gateway/bell"
 )
 
 // A courier takes to the bus, in order, what connections have to say there, so
@@ -15,7 +16,7 @@ type courier struct {
 	bus *bus.Conn
 	log *slog.Logger
 
-	wake chan struct{} // has an element when there may be letters
+	wake bell.Bell // there may be letters
 
 	mu      sync.Mutex
 	letters []letter
@@ -31,7 +32,7 @@ type letter struct {
 }
 
 func newCourier(b *bus.Conn, log *slog.Logger) *courier {
-	return &courier{bus: b, log: log, wake: make(chan struct{}, 1)}
+	return &courier{bus: b, log: log, wake: bell.New()}
 }
 
 // send does not wait.
@@ -39,10 +40,7 @@ func (c *courier) send(l letter) {
 	c.mu.Lock()
 	c.letters = append(c.letters, l)
 	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
+	c.wake.Ring()
 }
 
 // Run delivers until ctx ends, and then what is left.

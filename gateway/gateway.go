@@ -390,10 +390,7 @@ func (g *Gateway) drain() {
 	now := time.Now()
 	spread := min(g.server.DrainSpread, g.server.DrainTimeout)
 	g.draining, g.drainEnd = true, now.Add(spread)
-	conns := make([]*conn, 0, len(g.conns))
-	for _, c := range g.conns {
-		conns = append(conns, c)
-	}
+	conns := slices.Collect(maps.Values(g.conns))
 	if len(conns) == 0 {
 		g.emptied.Do(func() { close(g.empty) })
 	}

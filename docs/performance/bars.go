@@ -24,14 +24,14 @@ func bars(c draw.Canvas, list []result) error {
 			counts = append(counts, r.load.Conns)
 		}
 	}
-	const names = 46 // for those on the left of the first
-	width := (c.Max.X - names) / vg.Length(len(counts))
+	const labels = 46 // for those on the left of the first
+	width := (c.Max.X - labels) / vg.Length(len(counts))
 	for i, n := range counts {
 		p, err := barPlot(all, n, i == 0)
 		if err != nil {
 			return err
 		}
-		left := names + width*vg.Length(i)
+		left := labels + width*vg.Length(i)
 		panel := draw.Crop(c, left, left+width-c.Max.X-margin, margin, -margin)
 		p.Draw(draw.Crop(panel, panel.Min.X-p.DataCanvas(panel).Min.X, 0, 0, 0)) // the bars begin at left
 	}

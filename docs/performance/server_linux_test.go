@@ -20,18 +20,23 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A floor is ready when start returns, says where it is, and is gone when it was
-// stopped.
-func TestStart(t *testing.T) {
+// ourselves starts floors with this program, on cores that it gives.
+func ourselves(t *testing.T) (b *binaries, two []int) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := cores()
-	if err != nil {
+	if two, err = cores(); err != nil {
 		t.Skip(err)
 	}
-	b := &binaries{self: self}
+	return &binaries{self: self}, two
+}
+
+// A floor is ready when start returns, says where it is, and is gone when it was
+// stopped.
+func TestStart(t *testing.T) {
+	b, two := ourselves(t)
 	for _, server := range []string{serverLog, serverBare, serverUpgrade} {
 		p, err := b.start(t.Context(), server, load{}, two[:1])
 		if err != nil {
@@ -53,15 +58,8 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartFails(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := cores()
-	if err != nil {
-		t.Skip(err)
-	}
-	if p, err := (&binaries{self: self}).start(t.Context(), "none", load{}, two); err == nil {
+	b, two := ourselves(t)
+	if p, err := b.start(t.Context(), "none", load{}, two); err == nil {
 		p.stop()
 		t.Error("a floor that is none is ready")
 	}

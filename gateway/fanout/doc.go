@@ -15,7 +15,7 @@
 // go on. Who comes between two ticks is given the snapshot that the first one had
 // made.
 //
-//	hub := fanout.NewHub(loops.Wake)
+//	hub := fanout.NewHub(pool.Changed)
 //	…
 //	cursor := fanout.NewCursor(hub)
 //	write(cursor.Subscribe(view))

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"tickerd/gateway/bell"
 	"tickerd/ticker"
 )
 
@@ -24,7 +25,7 @@ const (
 type Hub struct {
 	start   time.Time
 	changed func()
-	wake    chan struct{} // tells Run that a stream became due earlier
+	wake    bell.Bell // tells Run that a stream became due earlier
 
 	// turn is whose turn it is to append: a tick's, a status's, or that of what is
 	// due. It is taken before mu, and kept while messages are scanned and compressed,
@@ -61,7 +62,7 @@ func NewHub(changed func()) *Hub {
 	return &Hub{
 		start:     time.Now(),
 		changed:   changed,
-		wake:      make(chan struct{}, 1),
+		wake:      bell.New(),
 		symbols:   &symbols{index: map[string]int{}},
 		streams:   map[streamKey]*Stream{},
 		interests: interests{broad: map[*Stream]struct{}{}},

@@ -80,12 +80,8 @@ func (a *agenda) remove(s *Stream) {
 
 // mark notes in a stream with an interval what the tick changed of it.
 func (h *Hub) mark(s *Stream) {
-	if !h.agenda.mark(s, h.news, h.batch.at) {
-		return
-	}
-	select {
-	case h.wake <- struct{}{}:
-	default:
+	if h.agenda.mark(s, h.news, h.batch.at) {
+		h.wake.Ring()
 	}
 }
 

@@ -251,28 +251,19 @@ func TestCloseAtAnyTime(t *testing.T) {
 // TestEachMeetsAdd holds that whoever is found while it is added is open.
 func TestEachMeetsAdd(t *testing.T) {
 	pool := newPool(t)
-	done := make(chan struct{})
 	var looking sync.WaitGroup
-	looking.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				pool.Each(func(_ time.Time, c loop.Conn) {
-					if c == nil {
-						t.Error("a connection that is none")
-					}
-				})
-			}
-		}
-	})
+	defer looking.Wait()
 	for range 200 {
 		_, server := connect(t)
+		looking.Go(func() {
+			pool.Each(func(_ time.Time, c loop.Conn) {
+				if c == nil {
+					t.Error("a connection that is none")
+				}
+			})
+		})
 		add(t, pool, server, nil)
 	}
-	close(done)
-	looking.Wait()
 }
 
 // TestPostKeepsOrder holds that everything posted is called, in each poster's order.

@@ -10,7 +10,7 @@ import (
 )
 
 // A group is the connections of a loop that follow one stream: those of a stream
-// that has not grown cost nothing.
+// that has not grown cost nothing beyond a look at it.
 type group struct {
 	stream *fanout.Stream
 	links  []*link

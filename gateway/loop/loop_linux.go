@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tickerd/gateway/bell"
 )
 
 const (
@@ -32,7 +34,7 @@ const (
 // A loop drives the connections that it has been given, all of them in one
 // goroutine.
 type loop struct {
-	wake    bell          // there may be something to do
+	wake    bell.Bell     // there may be something to do
 	done    chan struct{} // closed at the end
 	start   func() error  // begin, once
 	running sync.WaitGroup
@@ -66,7 +68,7 @@ type post struct {
 
 func newLoop() *loop {
 	l := &loop{
-		wake:   newBell(),
+		wake:   bell.New(),
 		done:   make(chan struct{}),
 		groups: groups{},
 		timers: timers{began: time.Now()},
@@ -105,7 +107,7 @@ func (l *loop) watch(file *os.File) {
 		return // closed
 	}
 	_ = raw.Read(func(uintptr) bool { // ends with the file
-		l.wake.ring()
+		l.wake.Ring()
 		return false
 	})
 }
@@ -306,7 +308,7 @@ func (l *loop) post(p post) {
 	l.mu.Lock()
 	l.posts = append(l.posts, p)
 	l.mu.Unlock()
-	l.wake.ring()
+	l.wake.Ring()
 }
 
 // busy is how many connections a loop has.

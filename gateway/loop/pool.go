@@ -19,7 +19,7 @@ func New() *Pool { return &Pool{newLoops(), newPortable()} }
 // Changed says that streams may have grown. It does not wait for anything.
 func (p *Pool) Changed() {
 	p.loops.signal()
-	p.portable.wake.ring()
+	p.portable.wake.Ring()
 }
 
 // Add takes over a socket, which is the driver's from then on, whatever happens.

@@ -37,7 +37,7 @@ func (ls loops) end() {
 func (ls loops) signal() {
 	for _, l := range ls {
 		l.grown.Store(true)
-		l.wake.ring()
+		l.wake.Ring()
 	}
 }
 

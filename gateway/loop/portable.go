@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tickerd/gateway/bell"
 	"tickerd/gateway/fanout"
 )
 
@@ -23,7 +24,7 @@ const (
 // portable drives each connection by two goroutines, one that reads and one that
 // writes.
 type portable struct {
-	wake    bell // a stream may have grown
+	wake    bell.Bell // a stream may have grown
 	running sync.WaitGroup
 
 	mu    sync.Mutex
@@ -34,8 +35,8 @@ type portable struct {
 type pair struct {
 	owner *portable
 	sock  net.Conn
-	pace  *pace // nil: the system's
-	wake  bell  // there may be something to write
+	pace  *pace     // nil: the system's
+	wake  bell.Bell // there may be something to write
 
 	mu     sync.Mutex
 	conn   Conn
@@ -48,7 +49,7 @@ type pair struct {
 }
 
 func newPortable() *portable {
-	return &portable{wake: newBell(), links: map[*pair]struct{}{}}
+	return &portable{wake: bell.New(), links: map[*pair]struct{}{}}
 }
 
 // run wakes whose stream has grown, until done is closed. It ends when all
@@ -82,7 +83,7 @@ func (p *portable) all() []*pair {
 
 // add takes over a socket.
 func (p *portable) add(sock net.Conn, open func(Link) Conn) {
-	k := &pair{owner: p, sock: sock, pace: newPace(sock), wake: newBell()}
+	k := &pair{owner: p, sock: sock, pace: newPace(sock), wake: bell.New()}
 	k.room.L = &k.mu
 	k.mu.Lock() // whoever finds it waits until it is open
 	p.mu.Lock()
@@ -122,7 +123,7 @@ func (k *pair) tend(now time.Time) {
 		k.alarm.Reset(max(next.Sub(now), 0))
 	}
 	k.room.Broadcast()
-	k.wake.ring()
+	k.wake.Ring()
 }
 
 // signalGrown signals if the stream has grown since all of it was written.
@@ -130,7 +131,7 @@ func (k *pair) signalGrown() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.stream != nil && k.stream.Head() != k.seen {
-		k.wake.ring()
+		k.wake.Ring()
 	}
 }
 
@@ -258,7 +259,7 @@ func (k *pair) Close() {
 	// Beside the mutex, for TLS says goodbye first and may have to wait for that.
 	k.owner.running.Go(func() { _ = k.sock.Close() })
 	k.room.Broadcast()
-	k.wake.ring()
+	k.wake.Ring()
 }
 
 var _ Link = (*pair)(nil)
