@@ -49,3 +49,6 @@ func (g *Gateway) Places() (users, addrs int) {
 	defer g.places.mu.Unlock()
 	return len(g.places.users), len(g.places.addrs)
 }
+
+// Bind is listen, where no others listen.
+func Bind(ctx context.Context, addr string) (net.Listener, error) { return listen(ctx, addr, false) }

@@ -188,9 +188,9 @@ func peerOf(addr net.Addr) netip.Addr {
 
 // listen binds a TCP address, together with other processes where reuse is set.
 func listen(ctx context.Context, addr string, reuse bool) (net.Listener, error) {
-	cfg := net.ListenConfig{KeepAlive: -1} // who is silent is pinged
-	if reuse {
-		cfg.Control = reusePort
+	cfg := net.ListenConfig{
+		Control:   control(reuse),
+		KeepAlive: -1, // who is silent is pinged
 	}
 	return cfg.Listen(ctx, "tcp", addr)
 }

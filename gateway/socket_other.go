@@ -4,13 +4,15 @@ package gateway
 
 import (
 	"errors"
-	"net"
 	"syscall"
 )
 
-// tune leaves a client's socket as the system makes it.
-func tune(net.Conn) error { return nil }
-
-func reusePort(string, string, syscall.RawConn) error {
-	return errors.New("reuse_port works on Linux only")
+// control leaves sockets as the system makes them.
+func control(reuse bool) func(network, address string, c syscall.RawConn) error {
+	return func(string, string, syscall.RawConn) error {
+		if reuse {
+			return errors.New("reuse_port works on Linux only")
+		}
+		return nil
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -85,9 +84,8 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 	if g.cfg.Compression {
 		extensions, deflate = frame.NegotiateDeflate(h.list(headerExtensions))
 	}
-	_, err := sock.Write(switchProtocols(h, extensions))
-	if err := errors.Join(err, sock.SetDeadline(time.Time{}), tune(bare(sock))); err != nil {
-		g.log.Debug("prepare socket", "remote_addr", a.addr, "err", err)
+	if _, err := sock.Write(switchProtocols(h, extensions)); err != nil {
+		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
 		g.places.give(a.token.UserID, a.addr)
 		sock.Close()
 		return

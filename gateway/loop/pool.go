@@ -22,7 +22,8 @@ func (p *Pool) Changed() {
 	p.portable.wake.Ring()
 }
 
-// Add takes over a socket, which is the driver's from then on, whatever happens.
+// Add takes over a socket, which is the driver's from then on, whatever happens. It
+// has no deadline any more.
 // Open makes its connection, and is the first function that the driver calls.
 func (p *Pool) Add(sock net.Conn, open func(Link) Conn) {
 	if !p.loops.add(sock, open) {

@@ -83,6 +83,7 @@ func (p *portable) all() []*pair {
 
 // add takes over a socket.
 func (p *portable) add(sock net.Conn, open func(Link) Conn) {
+	_ = sock.SetDeadline(time.Time{}) // fails where it is closed already
 	k := &pair{owner: p, sock: sock, pace: newPace(sock), wake: bell.New()}
 	k.room.L = &k.mu
 	k.mu.Lock() // whoever finds it waits until it is open
