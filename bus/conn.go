@@ -46,6 +46,7 @@ func connect(log *slog.Logger, name string, dial dialer, login nats.Option) (*Co
 		nats.InProcessServer(through),
 		login,
 		nats.Name(name),
+		nats.Timeout(connectTimeout),
 		nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""

@@ -19,6 +19,10 @@ const (
 	startPoll    = 50 * time.Millisecond
 )
 
+// connectTimeout bounds a connection's handshake, on either side. On a machine that is
+// busy with thousands of clients it may take a while.
+const connectTimeout = 30 * time.Second
+
 // maxPending is how much may wait for one client of the server. From three
 // quarters of it on, the server holds up who sends to that client; it is so much
 // that a client is cut off first, for not having read for ten seconds.
@@ -65,6 +69,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
 		DontListen:             cfg.Listen == "",
 		MaxPending:             maxPending,
+		AuthTimeout:            connectTimeout.Seconds(),
 		JetStream:              true,
 		StoreDir:               store,
 		SyncAlways:             true,
