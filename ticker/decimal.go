@@ -1,7 +1,9 @@
 package ticker
 
 import (
+	"cmp"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -107,4 +109,124 @@ func shift(mantissa string, exponent int) Decimal {
 		return Decimal(sign + whole)
 	}
 	return Decimal(sign + whole + "." + all[point:])
+}
+
+// Compare is negative where d is less than e, positive where it is more, and 0 where
+// they are the same number, whatever zeros they end with.
+func (d Decimal) Compare(e Decimal) int {
+	if d == e {
+		return 0
+	}
+	negative := strings.HasPrefix(string(d), "-")
+	if negative != strings.HasPrefix(string(e), "-") {
+		return compareSigns(d, e)
+	}
+	if negative {
+		return e[1:].compareUnsigned(d[1:])
+	}
+	return d.compareUnsigned(e)
+}
+
+// compareSigns is Compare where one of the two has a minus.
+func compareSigns(d, e Decimal) int {
+	if !strings.ContainsAny(string(d+e), "123456789") {
+		return 0 // -0
+	}
+	if strings.HasPrefix(string(d), "-") {
+		return -1
+	}
+	return 1
+}
+
+// compareUnsigned is Compare without signs. No whole part begins with a zero but 0.
+func (d Decimal) compareUnsigned(e Decimal) int {
+	if n := cmp.Compare(d.whole(), e.whole()); n != 0 {
+		return n
+	}
+	both := min(len(d), len(e))
+	if n := strings.Compare(string(d[:both]), string(e[:both])); n != 0 {
+		return n
+	}
+	// One of them has no more digits, and those of the other may be zeros.
+	return cmp.Compare(len(strings.TrimRight(string(d[both:]), ".0")), len(strings.TrimRight(string(e[both:]), ".0")))
+}
+
+// Mean is exactly between two numbers, with as many places as the one that has
+// more of them, and another one where it takes that.
+func Mean(d, e Decimal) Decimal {
+	places := max(d.places(), e.places())
+	sum := new(big.Int).Add(d.unscaled(places), e.unscaled(places))
+	if sum.Bit(0) == 1 {
+		sum.Mul(sum, big.NewInt(10))
+		places++
+	}
+	return shift(sum.Rsh(sum, 1).String(), -places)
+}
+
+// Minus is exactly d less e, with as many places as the one that has more of them.
+func (d Decimal) Minus(e Decimal) Decimal {
+	places := max(d.places(), e.places())
+	difference := d.unscaled(places)
+	return shift(difference.Sub(difference, e.unscaled(places)).String(), -places)
+}
+
+// whole counts what stands before the point.
+func (d Decimal) whole() int {
+	if point := strings.IndexByte(string(d), '.'); point >= 0 {
+		return point
+	}
+	return len(d)
+}
+
+// places counts the digits behind the point.
+func (d Decimal) places() int { return max(0, len(d)-d.whole()-1) }
+
+// unscaled is d in units of so many places, which are no fewer than d has.
+func (d Decimal) unscaled(places int) *big.Int {
+	whole, fraction, _ := strings.Cut(string(d), ".")
+	n, _ := new(big.Int).SetString(whole+fraction+strings.Repeat("0", places-len(fraction)), 10)
+	return n
+}
+
+// maxUnits is how many digits surely fit 64 bits.
+const maxUnits = 18
+
+// Units is d as a whole number and how many of its digits stand behind the point:
+// 42000.10 is 4200010 and 2, from which [AppendUnits] makes the same digits again. It
+// is not ok where d is negative or longer than 18 characters.
+func (d Decimal) Units() (units int64, places int, ok bool) {
+	if d == "" || len(d) > maxUnits {
+		return 0, 0, false
+	}
+	for i := range len(d) {
+		switch c := d[i]; {
+		case isDigit(c):
+			units = 10*units + int64(c-'0')
+		case c == '.':
+			places = len(d) - i - 1
+		default:
+			return 0, 0, false
+		}
+	}
+	return units, places, true
+}
+
+// AppendUnits appends the decimal that units, which are not negative, and places are.
+func AppendUnits(dst []byte, units int64, places int) []byte {
+	if places == 0 {
+		return strconv.AppendInt(dst, units, 10)
+	}
+	var buf [maxUnits + 2]byte
+	digits := strconv.AppendInt(buf[:0], units, 10)
+	whole := len(digits) - places
+	if whole <= 0 {
+		dst = append(dst, '0', '.')
+		for ; whole < 0; whole++ {
+			dst = append(dst, '0')
+		}
+		return append(dst, digits...)
+	}
+	dst = append(dst, digits[:whole]...)
+	dst = append(dst, '.')
+	return append(dst, digits[whole:]...)
 }
