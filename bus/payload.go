@@ -12,9 +12,10 @@ type Join struct {
 	Allowed    []string `json:"allowed,omitempty"` // the patterns that the key is limited to; none: no limit
 	RemoteAddr string   `json:"remote_addr"`
 	Node       string   `json:"node"`
-	AuthTime   int64    `json:"auth_time"`  // when the token was made
-	ExpiresAt  int64    `json:"expires_at"` // when it ends
-	Symbols    []string `json:"symbols"`    // what the client wishes for; after a handler's death, what it held
+	Route      string   `json:"route,omitempty"` // by which it came: "/sse/ticker"; none: "/ws/ticker"
+	AuthTime   int64    `json:"auth_time"`       // when the token was made
+	ExpiresAt  int64    `json:"expires_at"`      // when it ends
+	Symbols    []string `json:"symbols"`         // what the client wishes for; after a handler's death, what it held
 	IntervalMS int64    `json:"interval_ms"`
 	Resumed    *bool    `json:"resumed,omitempty"` // set where the client asks to resume: whether it can be
 	Rejoin     bool     `json:"rejoin,omitempty"`  // the client has had its welcome, from a handler that is gone
@@ -82,6 +83,31 @@ type Status struct {
 	Source  string   `json:"source"`
 	State   string   `json:"state"`
 	Symbols []string `json:"symbols"`
+	Sources []string `json:"sources,omitempty"` // behind the price, where it is what several agree on
+	PartOf  string   `json:"part_of,omitempty"` // the source that this one is only a part of
+}
+
+// CandlesRequest asks for the newest candles of a symbol that begin before End.
+type CandlesRequest struct {
+	Symbol   string `json:"symbol"`
+	Interval string `json:"interval"` // "1s", "1m", "1h" or "1d"
+	Limit    int    `json:"limit"`
+	End      int64  `json:"end,omitempty"` // unix seconds; 0: the open candle is the last
+}
+
+// CandlesResult is the candles, the oldest first, or why there are none.
+type CandlesResult struct {
+	Error    string          `json:"error,omitempty"`
+	Symbol   string          `json:"symbol,omitempty"`
+	Interval string          `json:"interval,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"` // [[1700000000,42000.12,42010,41990.5,42001],…]: start, open, high, low, close
+}
+
+// StatsResult has an object for each symbol, or says why there are none:
+// {"symbol":"BTC-USD","open":41000,"high":42100,"low":40900.5,"last":42000.12,"change":1000.12,"change_percent":2.44,"since":1699913600}
+type StatsResult struct {
+	Error string            `json:"error,omitempty"`
+	Data  []json.RawMessage `json:"data,omitzero"`
 }
 
 // ExchangeRequest asks who holds an API key. The key itself never travels.

@@ -17,6 +17,12 @@ const (
 	PriceSnapshot = "pricefeed.snapshot"
 	PriceStatus   = "pricefeed.status"
 
+	// PriceCandles is a CandlesRequest, answered with CandlesResult; PriceStats is
+	// empty, or an empty object, answered with StatsResult: what became of every
+	// symbol in the last 24 hours. Where nobody keeps a history, nobody answers.
+	PriceCandles = "pricefeed.candles"
+	PriceStats   = "pricefeed.stats"
+
 	Exchange    = "auth.exchange"
 	Revoked     = "auth.revoked"
 	Revocations = "auth.revocations"
@@ -48,6 +54,10 @@ const (
 	verbMessage = "message"
 	verbLeave   = "leave"
 )
+
+// CandleOf is ticker.candles.<interval>.<symbol>, where the candles of a symbol are told
+// when they close.
+func CandleOf(interval, symbol string) string { return "ticker.candles." + interval + "." + symbol }
 
 // JoinOf is conn.<id>.join.
 func JoinOf(id string) string { return "conn." + id + "." + verbJoin }

@@ -1,0 +1,105 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNotKept is the failure to get what a stream does not have.
+const ErrNotKept = Error("not in the stream")
+
+// StreamConfig says what a stream keeps.
+type StreamConfig struct {
+	Name     string        // of the stream: letters, digits and _
+	Subjects []string      // what is captured
+	MaxAge   time.Duration // since a message was put; 0: for ever
+	PerKey   int64         // messages of one subject, of which the newest stay; 0: any number
+}
+
+// A Stream keeps messages on disk, in the order in which they were put, and finds
+// them by their subject. What was put is there after a crash.
+type Stream struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+}
+
+// OpenStream opens a stream, or makes it. What cfg says anew holds from now on.
+func (c *Conn) OpenStream(ctx context.Context, cfg StreamConfig) (*Stream, error) {
+	js, err := jetstream.New(c.nats, jetstream.WithDefaultTimeout(storeTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", cfg.Name, err)
+	}
+	perKey := cfg.PerKey
+	if perKey == 0 {
+		perKey = -1
+	}
+	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:              cfg.Name,
+		Subjects:          cfg.Subjects,
+		MaxAge:            cfg.MaxAge,
+		MaxMsgsPerSubject: perKey,
+		AllowDirect:       true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", cfg.Name, err)
+	}
+	return &Stream{js: js, stream: stream}, nil
+}
+
+// Put appends a message, and returns its number when it is kept.
+func (s *Stream) Put(ctx context.Context, subject string, data []byte) (seq uint64, err error) {
+	ack, err := s.js.Publish(ctx, subject, data)
+	if err != nil {
+		return 0, fmt.Errorf("put %s: %w", subject, err)
+	}
+	return ack.Sequence, nil
+}
+
+// Last is the newest message of a subject, or ErrNotKept.
+func (s *Stream) Last(ctx context.Context, subject string) ([]byte, error) {
+	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNotKept
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", subject, err)
+	}
+	return m.Data, nil
+}
+
+// Next is the first message of a subject whose number is at least from, or
+// ErrNotKept.
+func (s *Stream) Next(ctx context.Context, subject string, from uint64) (seq uint64, data []byte, err error) {
+	m, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNotKept
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("get %s: %w", subject, err)
+	}
+	return m.Sequence, m.Data, nil
+}
+
+// Trim removes the messages of a subject whose numbers are below before.
+func (s *Stream) Trim(ctx context.Context, subject string, before uint64) error {
+	err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(before))
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Subjects are those that match filter and of which the stream has a message.
+func (s *Stream) Subjects(ctx context.Context, filter string) ([]string, error) {
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", filter, err)
+	}
+	return slices.Collect(maps.Keys(info.State.Subjects)), nil
+}
