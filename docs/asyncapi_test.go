@@ -124,6 +124,9 @@ func TestAsyncAPIHasThePayloads(t *testing.T) {
 		"Renewal":         bus.Renewal{},
 		"Close":           bus.Close{},
 		"Status":          bus.Status{},
+		"CandlesRequest":  bus.CandlesRequest{},
+		"CandlesResult":   bus.CandlesResult{},
+		"StatsResult":     bus.StatsResult{},
 		"ExchangeRequest": bus.ExchangeRequest{},
 		"ExchangeResult":  bus.ExchangeResult{},
 		"Revocation":      bus.Revocation{},
@@ -155,7 +158,7 @@ func TestAsyncAPIHasTheSubjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inCode := []string{bus.JoinOf("{conn_id}"), bus.MessageOf("{conn_id}"), bus.LeaveOf("{conn_id}"), bus.Address("{node}", "{conn_id}")}
+	inCode := []string{bus.CandleOf("{interval}", "{symbol}"), bus.JoinOf("{conn_id}"), bus.MessageOf("{conn_id}"), bus.LeaveOf("{conn_id}"), bus.Address("{node}", "{conn_id}")}
 	for n := range ast.Preorder(file) {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -340,7 +343,9 @@ func TestAsyncAPI(t *testing.T) {
 	if code := limited.end(); code != 4500 {
 		t.Errorf("closed with %d after the key was revoked", code)
 	}
-	spy.ask(bus.Revocations, bus.PriceSnapshot, bus.PriceStatus)
+	eventually(t, "a candle's end", func() bool { return spy.saw("closedCandle") })
+	spy.ask(bus.Revocations, bus.PriceSnapshot, bus.PriceStatus, bus.PriceStats)
+	n.do(t, call{operation: "GET /api/v1/candles?symbol=BTC-USD&interval=1s", header: header("Authorization", "Bearer "+n.token(t, n.key))})
 
 	n.drain(t)
 	c.read("drain")
@@ -525,8 +530,8 @@ func (s *spy) hear(m *bus.Msg) {
 		s.check(m, expected)
 		return
 	}
-	if strings.HasPrefix(m.Subject, "$") || strings.HasPrefix(m.Subject, "_INBOX.") {
-		return // NATS's own
+	if strings.HasPrefix(m.Subject, "$") || strings.HasPrefix(m.Subject, "_INBOX.") || strings.HasPrefix(m.Subject, "history.") {
+		return // NATS's own, and what the history keeps there for itself
 	}
 	channel := s.channel(m.Subject)
 	if channel == "" {

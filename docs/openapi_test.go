@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -120,6 +121,37 @@ func TestOpenAPI(t *testing.T) {
 		call{operation: "GET /api/v1/prices/{symbol}", status: 405, target: "/api/v1/prices/BTC-USD", method: "DELETE", header: anyone},
 		call{operation: "OPTIONS /api/v1/prices/{symbol}", status: 204, target: "/api/v1/prices/BTC-USD", header: preflight},
 
+		call{operation: "GET /sse/ticker", status: 400, target: "/sse/ticker?interval=1h", header: anyone},
+		call{operation: "GET /sse/ticker", status: 400, target: "/sse/ticker?symbols=XYZ-USD", header: anyone},
+		call{operation: "GET /sse/ticker", status: 401},
+		call{operation: "GET /sse/ticker", status: 403, header: nobody},
+		call{operation: "GET /sse/ticker", status: 403, target: "/sse/ticker?symbols=ETH-USD", header: limited},
+		call{operation: "GET /sse/ticker", status: 403, header: merge(anyone, header("Origin", "https://elsewhere.com"))},
+		call{operation: "GET /sse/ticker", status: 405, method: "POST", header: anyone},
+		call{operation: "GET /sse/ticker", status: 200, header: merge(anyone, header("Last-Event-ID", "1", "Origin", "https://example.com"))},
+		call{operation: "GET /sse/ticker", status: 200, target: "/sse/ticker?symbols=btc-*&interval=1s&since=1&token=" + tokenIn(limited)},
+		call{operation: "GET /sse/ticker", status: 200, method: "HEAD", header: anyone},
+		call{operation: "OPTIONS /sse/ticker", status: 204, header: preflight},
+
+		call{operation: "GET /api/v1/candles", status: 200, target: "/api/v1/candles?symbol=BTC-USD&interval=1s", header: anyone},
+		call{operation: "GET /api/v1/candles", status: 200, target: "/api/v1/candles?symbol=btc-usd&interval=1d&limit=1500&end=1700000000", header: limited},
+		call{operation: "GET /api/v1/candles", status: 200, target: "/api/v1/candles?symbol=BTC-USD&interval=1s", method: "HEAD", header: anyone},
+		call{operation: "GET /api/v1/candles", status: 400, target: "/api/v1/candles?symbol=BTC-USD", header: anyone},
+		call{operation: "GET /api/v1/candles", status: 400, target: "/api/v1/candles?symbol=BTC-USD&interval=1s&limit=1501", header: anyone},
+		call{operation: "GET /api/v1/candles", status: 401},
+		call{operation: "GET /api/v1/candles", status: 403, target: "/api/v1/candles?symbol=ETH-USD&interval=1s", header: limited},
+		call{operation: "GET /api/v1/candles", status: 404, target: "/api/v1/candles?symbol=XYZ-USD&interval=1s", header: anyone},
+		call{operation: "GET /api/v1/candles", status: 405, method: "POST", header: anyone},
+		call{operation: "OPTIONS /api/v1/candles", status: 204, header: preflight},
+
+		call{operation: "GET /api/v1/stats", status: 200, header: anyone},
+		call{operation: "GET /api/v1/stats", status: 200, target: "/api/v1/stats?symbols=BTC-USD,*-EUR", header: limited},
+		call{operation: "GET /api/v1/stats", status: 400, target: "/api/v1/stats?symbols=BTC", header: anyone},
+		call{operation: "GET /api/v1/stats", status: 401},
+		call{operation: "GET /api/v1/stats", status: 403, header: nobody},
+		call{operation: "GET /api/v1/stats", status: 405, method: "PUT", header: anyone},
+		call{operation: "OPTIONS /api/v1/stats", status: 204, header: preflight},
+
 		call{operation: "GET /healthz", status: 200},
 		call{operation: "GET /healthz", status: 200, method: "HEAD"},
 		call{operation: "GET /healthz", status: 405, method: "POST"},
@@ -139,7 +171,7 @@ func TestOpenAPI(t *testing.T) {
 		call{operation: "GET /{file}", status: 405, target: "/app.js", method: "POST"},
 	)
 
-	for _, target := range []string{"/api/nothing", "/auth/nothing", "/ws/nothing"} {
+	for _, target := range []string{"/api/nothing", "/auth/nothing", "/sse/nothing", "/ws/nothing"} {
 		resp := n.do(t, call{operation: "GET " + target, header: anyone})
 		if body := read(t, resp); resp.StatusCode != http.StatusNotFound || body != `{"error":"not found"}` {
 			t.Errorf("GET %s: %s %s", target, resp.Status, body)
@@ -165,6 +197,7 @@ func TestOpenAPI(t *testing.T) {
 	check(n,
 		call{operation: "GET /readyz", status: 503},
 		call{operation: "GET /ws/ticker", status: 503, header: merge(anyone, upgrade)},
+		call{operation: "GET /sse/ticker", status: 503, header: anyone},
 	)
 
 	tight := start(t, "TICKERD_PRICEFEED_SOURCE=coinbase", "TICKERD_PRICEFEED_COINBASE_URL=ws://127.0.0.1:1",
@@ -176,8 +209,16 @@ func TestOpenAPI(t *testing.T) {
 		call{operation: "GET /readyz", status: 503},
 		call{operation: "GET /api/v1/prices", status: 200, header: anyone},
 		call{operation: "GET /ws/ticker", status: 429, header: merge(anyone, upgrade)},
+		call{operation: "GET /sse/ticker", status: 429, header: anyone},
 		call{operation: "POST /auth/token", status: 401, body: `{"api_key":"x"}`},
 		call{operation: "POST /auth/token", status: 429, body: `{"api_key":"x"}`},
+	)
+
+	without := start(t, "TICKERD_PRICEFEED_SOURCE=none")
+	anyone = header("Authorization", "Bearer "+without.token(t, without.key))
+	check(without,
+		call{operation: "GET /api/v1/candles", status: 503, target: "/api/v1/candles?symbol=BTC-USD&interval=1s", header: anyone},
+		call{operation: "GET /api/v1/stats", status: 503, header: anyone},
 	)
 
 	for _, answer := range api.answers() {
@@ -261,7 +302,7 @@ type openAPI struct{ doc *openapi3.T }
 // loadOpenAPI fails the test if the document, as it stands, is not valid.
 func loadOpenAPI(t *testing.T) openAPI {
 	t.Helper()
-	for _, text := range []string{"text/html", "text/css", "text/javascript", "image/svg+xml"} {
+	for _, text := range []string{"text/html", "text/css", "text/javascript", "text/event-stream", "image/svg+xml"} {
 		openapi3filter.RegisterBodyDecoder(text, openapi3filter.PlainBodyDecoder)
 	}
 	asItStands, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
@@ -350,7 +391,7 @@ func (a openAPI) checkAnswer(t *testing.T, resp *http.Response, c call) {
 }
 
 // do makes a call over a connection of its own. The body of the answer has been
-// read, except for an upgrade's.
+// read, except for a stream's.
 func (n *node) do(t *testing.T, c call) *http.Response {
 	t.Helper()
 	var own http.Transport
@@ -389,7 +430,7 @@ func (n *node) over(t *testing.T, transport *http.Transport, c call) *http.Respo
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
+	if resp.StatusCode == http.StatusSwitchingProtocols || isEvents(resp) {
 		return resp
 	}
 	body, err := io.ReadAll(resp.Body)
@@ -401,9 +442,23 @@ func (n *node) over(t *testing.T, transport *http.Transport, c call) *http.Respo
 	return resp
 }
 
-// read is the body of an answer; an upgrade is ended, and has none.
+// isEvents reports whether an answer goes on as long as its client likes.
+func isEvents(resp *http.Response) bool {
+	return resp.Header.Get("Content-Type") == "text/event-stream" && resp.Request.Method == http.MethodGet
+}
+
+// read is the body of an answer, of events their beginning; an upgrade is ended, and
+// has none.
 func read(t *testing.T, resp *http.Response) string {
 	t.Helper()
+	if isEvents(resp) {
+		defer resp.Body.Close()
+		beginning, err := bufio.NewReader(resp.Body).ReadString('\n')
+		if err != nil || !strings.HasPrefix(beginning, "retry: ") {
+			t.Errorf("events begin with %q, %v", beginning, err)
+		}
+		return beginning
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		return ""

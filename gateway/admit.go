@@ -20,7 +20,10 @@ import (
 // Routes that a token opens; also the resources of auth.ActionConnect.
 const (
 	routeWebSocket = "/ws/ticker"
+	routeEvents    = "/sse/ticker"
 	routePrices    = "/api/v1/prices"
+	routeCandles   = "/api/v1/candles"
+	routeStats     = "/api/v1/stats"
 )
 
 // The subprotocols that a client may offer: ours, and one entry that is its token.
@@ -54,7 +57,6 @@ var (
 	refuseNotFound = &refusal{status: http.StatusNotFound, reason: "not found"}
 	refuseDraining = &refusal{status: http.StatusServiceUnavailable, reason: "draining", header: "Retry-After", value: "1"}
 	refuseNotReady = &refusal{status: http.StatusServiceUnavailable, reason: "not ready", header: "Retry-After", value: "1"}
-	refuseMethod   = &refusal{status: http.StatusMethodNotAllowed, reason: "method not allowed", header: "Allow", value: http.MethodGet}
 	refuseToken    = &refusal{status: http.StatusUnauthorized, reason: "authentication required"}
 	refusePolicy   = &refusal{status: http.StatusForbidden, reason: "forbidden"}
 	refuseOrigin   = &refusal{status: http.StatusForbidden, reason: "origin not allowed"}
@@ -62,6 +64,11 @@ var (
 	refuseTooMany  = &refusal{status: http.StatusTooManyRequests, reason: "too many connections", header: "Retry-After", value: "5"}
 	refuseInternal = &refusal{status: http.StatusInternalServerError, reason: "internal error"}
 )
+
+// refuseMethod refuses all but the methods.
+func refuseMethod(methods []string) *refusal {
+	return &refusal{status: http.StatusMethodNotAllowed, reason: "method not allowed", header: "Allow", value: strings.Join(methods, ", ")}
+}
 
 func badRequest(err error) *refusal {
 	return &refusal{status: http.StatusBadRequest, reason: err.Error()}
@@ -87,20 +94,33 @@ type wish struct {
 	since    *uint64
 }
 
+// A door is one of the ways to the stream.
+type door struct {
+	route   string
+	methods []string
+	check   func(h head) *refusal // what a request needs to come through
+}
+
+// The doors: an upgrade, and a plain request.
+var (
+	upgrades = door{routeWebSocket, []string{http.MethodGet}, checkUpgrade}
+	events   = door{routeEvents, reads, func(head) *refusal { return nil }}
+)
+
 // admit judges a request for the stream. Where several refusals apply, the first
 // of the order here is given. The caller owns the place that an admission holds:
 // it gives it back with g.places.give.
-func (g *Gateway) admit(h head, peer netip.Addr) (admission, *refusal) {
+func (g *Gateway) admit(d door, h head, peer netip.Addr) (admission, *refusal) {
 	target, err := url.ParseRequestURI(h.target)
 	switch {
 	case err != nil:
 		return admission{}, badRequest(errRequestLine)
 	case g.isDraining():
 		return admission{}, refuseDraining
-	case target.Path != routeWebSocket:
+	case target.Path != d.route:
 		return admission{}, refuseNotFound
-	case h.method != http.MethodGet:
-		return admission{}, refuseMethod
+	case !slices.Contains(d.methods, h.method):
+		return admission{}, refuseMethod(d.methods)
 	}
 	query, queryErr := url.ParseQuery(target.RawQuery)
 	who, refused := g.identify(h, query, peer)
@@ -109,14 +129,15 @@ func (g *Gateway) admit(h head, peer netip.Addr) (admission, *refusal) {
 	}
 	wish, wishErr := parseWish(query)
 	switch {
-	case !who.scope.Allows(auth.ActionConnect, routeWebSocket) || !seesAll(who.scope, wish.symbols):
+	case !who.scope.Allows(auth.ActionConnect, d.route) || !seesAll(who.scope, wish.symbols):
 		return admission{}, refusePolicy
 	case !g.allowsOrigin(h):
 		return admission{}, refuseOrigin
-	case !wantsUpgrade(h):
-		return admission{}, refuseUpgrade
 	}
-	for _, err := range []error{checkUpgrade(h), queryErr, wishErr, g.checkKnown(wish.symbols)} {
+	if refused := d.check(h); refused != nil {
+		return admission{}, refused
+	}
+	for _, err := range []error{queryErr, wishErr, g.checkKnown(wish.symbols)} {
 		if err != nil {
 			return admission{}, badRequest(err)
 		}
@@ -218,8 +239,19 @@ func wantsUpgrade(h head) bool {
 		h.get("Sec-WebSocket-Version") == "13"
 }
 
-// checkUpgrade names what is malformed in an upgrade.
-func checkUpgrade(h head) error {
+// checkUpgrade refuses what is no upgrade, or is malformed.
+func checkUpgrade(h head) *refusal {
+	if !wantsUpgrade(h) {
+		return refuseUpgrade
+	}
+	if err := upgradeFault(h); err != nil {
+		return badRequest(err)
+	}
+	return nil
+}
+
+// upgradeFault names what is malformed in an upgrade.
+func upgradeFault(h head) error {
 	key, err := base64.StdEncoding.DecodeString(h.get(headerKey))
 	switch {
 	case h.proto != "HTTP/1.1":
@@ -241,14 +273,9 @@ func checkUpgrade(h head) error {
 func parseWish(query url.Values) (wish, error) {
 	var w wish
 	var errs []error
-	if s := query.Get("symbols"); s != "" {
-		var err error
-		if w.symbols, err = ticker.ParsePatterns(splitList(s)); err == nil {
-			err = ticker.Rules(w.symbols).Check()
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("symbols: %w", err))
-		}
+	var err error
+	if w.symbols, err = parseSymbols(query); err != nil {
+		errs = append(errs, err)
 	}
 	if s := query.Get("interval"); s != "" {
 		d, err := time.ParseDuration(s)
@@ -268,6 +295,22 @@ func parseWish(query url.Values) (wish, error) {
 		return w, errs[0]
 	}
 	return w, nil
+}
+
+// parseSymbols reads the query's patterns, nil where it has none.
+func parseSymbols(query url.Values) ([]string, error) {
+	s := query.Get("symbols")
+	if s == "" {
+		return nil, nil
+	}
+	patterns, err := ticker.ParsePatterns(splitList(s))
+	if err == nil {
+		err = ticker.Rules(patterns).Check()
+	}
+	if err != nil {
+		return patterns, fmt.Errorf("symbols: %w", err)
+	}
+	return patterns, nil
 }
 
 // splitList parts a list at its commas; blanks around its elements do not count.

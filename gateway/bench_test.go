@@ -139,12 +139,27 @@ func (c *crowd) expect(n int) (wait func()) {
 // BenchmarkFanOut is one tick on its way to a thousand connections. The floor is
 // one loop that writes the same frame to as many sockets, which are read alike.
 func BenchmarkFanOut(b *testing.B) {
+	b.Run("websocket", func(b *testing.B) {
+		fanOut(b, func(w *world) *wire { return w.begin(upgrade(w.demo())).wire }, func(msg string) []byte {
+			return ws.MustCompileFrame(ws.NewTextFrame([]byte(msg)))
+		})
+	})
+	b.Run("events", func(b *testing.B) {
+		seq := 0
+		fanOut(b, func(w *world) *wire { return w.attend(sse(w.demo())).wire }, func(msg string) []byte {
+			seq++
+			return fmt.Appendf(nil, "id: %d\nevent: ticker\ndata: %s\n\n", seq, msg)
+		})
+	})
+}
+
+// fanOut measures connections that open gives; frame is a tick as they are sent it.
+func fanOut(b *testing.B, open func(*world) *wire, frame func(msg string) []byte) {
 	const n = 1000
 	w := newWorld(b)
-	token := upgrade(w.demo())
 	ours, floor := &crowd{done: make(chan struct{})}, &crowd{done: make(chan struct{})}
 	for range n {
-		c := w.begin(token)
+		c := open(w)
 		if err := c.SetDeadline(time.Time{}); err != nil {
 			b.Fatal(err)
 		}
@@ -175,7 +190,7 @@ func BenchmarkFanOut(b *testing.B) {
 	b.ResetTimer()
 	for b.Loop() {
 		msg := tickOf(w.seq+1, prices...)
-		frame := ws.MustCompileFrame(ws.NewTextFrame([]byte(msg)))
+		frame := frame(msg)
 
 		began := time.Now()
 		wait := ours.expect(n * len(frame))
@@ -203,9 +218,15 @@ func BenchmarkFanOut(b *testing.B) {
 // BenchmarkMemory is what one idle connection takes of our memory, its handler
 // and its place on the bus included. The client is a bare descriptor.
 func BenchmarkMemory(b *testing.B) {
+	b.Run("websocket", func(b *testing.B) { idle(b, upgrade) })
+	b.Run("events", func(b *testing.B) { idle(b, sse) })
+}
+
+// idle measures connections that are asked for like this.
+func idle(b *testing.B, ask func(token string) request) {
 	const n = 2000
 	w := newWorld(b)
-	request := []byte(upgrade(w.demo()).String())
+	request := []byte(ask(w.demo()).String())
 	addr := w.gateway.Addr().(*net.TCPAddr)
 	for b.Loop() {
 		var fds []int

@@ -23,7 +23,7 @@ const (
 	maxUnderWay = 128 << 10
 )
 
-// A conn is one client's WebSocket connection, as a [loop.Conn]: everything in it
+// A conn is one client's connection to the stream, as a [loop.Conn]: everything in it
 // is owned by its driver. Its times are since the gateway was made.
 type conn struct {
 	gw     *Gateway
@@ -56,7 +56,7 @@ type conn struct {
 	ending  *ending       // why it ends; set once
 	endBy   time.Duration // when the next step of the end is made without the client
 
-	deflate  bool // was negotiated
+	encoding fanout.Encoding
 	fromLog  bool // the rest is the stream's
 	welcomed bool // a handler has claimed it once
 	resumes  bool // the ticks after since can be sent
@@ -71,7 +71,8 @@ func (c *conn) at(now time.Time) time.Duration { return c.gw.at(now) }
 // Receive parses what the client sends, until it has said goodbye.
 func (c *conn) Receive(now time.Time, p []byte) {
 	if c.hearing != listening {
-		return // read all the same, so that our close frame is not lost in a reset
+		c.ignore(now)
+		return
 	}
 	c.heard = c.at(now)
 	err := c.parser.Feed(p, func(op ws.OpCode, payload []byte) error { return c.take(now, op, payload) })
@@ -88,6 +89,22 @@ func (c *conn) Receive(now time.Time, p []byte) {
 	}
 }
 
+// ignore has something read that does not matter, so that our last frame is not lost
+// in a reset; but not without end.
+func (c *conn) ignore(now time.Time) {
+	if c.stage == open && c.floods(now) {
+		c.finish(now, endFlood)
+	}
+}
+
+// floods counts what the client sends, and reports whether that is far too much.
+func (c *conn) floods(now time.Time) bool {
+	if c.allowance == nil {
+		c.allowance = &allowance{}
+	}
+	return c.allowance.frame(c.at(now), c.gw.cfg)
+}
+
 // errGoodbye ends the parsing: the client has sent its close frame.
 const errGoodbye = Error("client said goodbye")
 
@@ -98,10 +115,7 @@ func (c *conn) take(now time.Time, op ws.OpCode, payload []byte) error {
 		c.finish(now, ending{code: code, reason: reason, byClient: true})
 		return errGoodbye
 	}
-	if c.allowance == nil {
-		c.allowance = &allowance{}
-	}
-	if c.allowance.frame(c.at(now), c.gw.cfg) {
+	if c.floods(now) {
 		c.finish(now, endFlood)
 		return nil // what follows is read, not handled
 	}

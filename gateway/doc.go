@@ -1,6 +1,6 @@
-// Package gateway is where the world comes in: one port for HTTP and WebSocket.
-// It moves bytes, owns the sockets and knows no message types; what a client
-// says is understood by a handler, at the other end of the bus.
+// Package gateway is where the world comes in: one port for HTTP, WebSocket and
+// Server-Sent Events. It moves bytes, owns the sockets and knows no message types;
+// what a client says is understood by a handler, at the other end of the bus.
 //
 // # The life of one connection
 //
@@ -8,7 +8,8 @@
 //	            is judged and answered here; every other goes to net/http.
 //	admit       Token, policy, origin, upgrade, query, limits, in this order; each
 //	            refusal is a status with {"error":"…"}.
-//	upgrade     101. From now on everything is said by frames and close codes.
+//	upgrade     101. From now on everything is said by frames and close codes; or 200,
+//	            and events (protocol.go).
 //	join        conn.<id>.join. What the client sends is held back until a handler
 //	            claims the connection with its first answer: the welcome, and what is
 //	            subscribed.
@@ -20,8 +21,8 @@
 //	            announced anew, and what was lost is sent again. The client notices
 //	            nothing.
 //	end         By the client, its token's end or revocation, a breach of the
-//	            protocol, a flood, silence, or the drain: one close frame, whose code
-//	            tells the client what to do (close.go).
+//	            protocol, a flood, silence, or the drain: one close frame or event, whose
+//	            code tells the client what to do (close.go).
 //	leave       conn.<id>.leave, exactly once.
 //
 // # Slow clients

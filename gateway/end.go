@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tickerd/bus"
-	"tickerd/gateway/frame"
 )
 
 // A stage is how far the end of a connection has come.
@@ -28,7 +27,7 @@ type hearing uint8
 
 const (
 	listening hearing = iota
-	deaf              // it has said nonsense: what follows does not matter
+	deaf              // it has nothing to say, or has said nonsense: what follows does not matter
 	gone              // nothing, for it has said goodbye
 	ended             // nothing, for it has hung up
 )
@@ -47,7 +46,7 @@ func (c *conn) announceDrain(now time.Time) {
 		return
 	}
 	left := max(c.drainAt-c.at(now), 0)
-	c.send(outgoing{frame: frame.AppendText(nil, fmt.Appendf(nil, `{"type":"drain","reconnect_in_ms":%d}`, left.Milliseconds()))})
+	c.send(outgoing{frame: c.protocol().text(fmt.Appendf(nil, `{"type":"drain","reconnect_in_ms":%d}`, left.Milliseconds()))})
 }
 
 // finish begins the connection's end; the first reason counts. What waits to be

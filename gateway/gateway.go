@@ -69,7 +69,7 @@ type Gateway struct {
 	places      *places
 	metrics     *metrics
 	handler     http.Handler
-	trouble     rate.Sometimes // bounds what is logged of bad ticks
+	trouble     rate.Sometimes // bounds what is logged of what is wrong on the bus
 	primed      chan struct{}  // closed by the first tick
 	first       sync.Once
 
@@ -293,9 +293,9 @@ func (g *Gateway) count() int {
 	return len(g.conns)
 }
 
-// open gives a connection that was admitted and upgraded to a driver. Deflate was
-// agreed on or not; early is what the client sent right behind its upgrade.
-func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
+// open gives a connection that was admitted, and answered, to a driver. Early is what
+// the client sent right behind its request.
+func (g *Gateway) open(sock net.Conn, a admission, encoding fanout.Encoding, early []byte) {
 	rules := ticker.Rules(a.wish.symbols)
 	if rules == nil {
 		rules = ticker.Rules{ticker.Everything}
@@ -310,8 +310,9 @@ func (g *Gateway) open(sock net.Conn, a admission, deflate bool, early []byte) {
 		token:    a.token,
 		scope:    a.scope,
 		since:    a.wish.since,
-		parser:   frame.Parser{MaxMessage: maxMessage, Deflate: deflate},
-		deflate:  deflate,
+		parser:   frame.Parser{MaxMessage: maxMessage, Deflate: encoding == fanout.Deflate},
+		encoding: encoding,
+		hearing:  protocols[encoding].hearing,
 		rules:    rules.Hold(),
 		interval: a.wish.interval,
 		cursor:   fanout.NewCursor(g.hub),

@@ -22,13 +22,15 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 		MaxAge:           600,
 	})
 	mux := http.NewServeMux()
-	reads := []string{http.MethodGet, http.MethodHead}
 	mux.Handle("/auth/token", open.Handler(only([]string{http.MethodPost}, g.postToken)))
 	mux.Handle(routePrices, open.Handler(only(reads, g.getPrices)))
 	mux.Handle(routePrices+"/{symbol}", open.Handler(only(reads, g.getPrice)))
+	mux.Handle(routeCandles, open.Handler(only(reads, g.getCandles)))
+	mux.Handle(routeStats, open.Handler(only(reads, g.getStats)))
 	mux.Handle("/healthz", only(reads, g.getHealth))
 	mux.Handle("/readyz", only(reads, g.getReady))
 	mux.HandleFunc(routeWebSocket, g.upgradeHTTP)
+	mux.Handle(routeEvents, open.Handler(http.HandlerFunc(g.getEvents)))
 	for _, room := range []string{"/api", "/auth", "/ws", "/sse"} {
 		mux.HandleFunc(room, notFound)
 		mux.HandleFunc(room+"/", notFound)
@@ -36,6 +38,9 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 	mux.Handle("/", page)
 	return mux
 }
+
+// reads are the methods that change nothing.
+var reads = []string{http.MethodGet, http.MethodHead}
 
 // nobody refuses every origin where none is allowed, which package cors would
 // take for all of them.
@@ -50,8 +55,9 @@ func nobody(origins []string) func(string) bool {
 func only(methods []string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
-			w.Header().Set("Allow", strings.Join(methods, ", "))
-			writeError(w, http.StatusMethodNotAllowed, refuseMethod.reason)
+			refused := refuseMethod(methods)
+			w.Header().Set(refused.header, refused.value)
+			writeError(w, refused.status, refused.reason)
 			return
 		}
 		h(w, r)

@@ -30,6 +30,7 @@ func TestUnknownPaths(t *testing.T) {
 		for _, path := range []string{
 			"/api/", "/api/x", "/api/v1/", "/api/v2/prices", "/api/v1/prices/BTC-USD/x", "/auth/", "/auth/x", "/auth/token/",
 			"/ws/", "/ws/x", "/ws/ticker/", "/ws/ticker/x", "/ws/tickers", "/ws/x?token=y",
+			"/sse/", "/sse/x", "/sse/ticker/", "/sse/tickers", "/api/v1/candles/", "/api/v1/candles/BTC-USD", "/api/v1/stats/x",
 		} {
 			for _, method := range []string{"GET", "POST"} {
 				wantReply(t, w.ask(by, get(path).by(method)), http.StatusNotFound, `{"error":"not found"}`)
@@ -50,6 +51,7 @@ func TestHead(t *testing.T) {
 	w := newWorld(t)
 	for path, status := range map[string]int{
 		"/healthz": 200, "/readyz": 200, "/auth/token": 405, "/ws/ticker": 405, "/ws/x": 404, "/api/x": 404, "/api/v1/prices": 401,
+		"/sse/ticker": 401, "/api/v1/candles": 401, "/api/v1/stats": 401,
 	} {
 		w.bothWays(t, func(t *testing.T, w *world, by way) {
 			c := w.dialBy(by)
@@ -164,7 +166,10 @@ func TestCORS(t *testing.T) {
 					t.Errorf("%s: credentials with origin %q", what, allowed)
 				}
 			}
-			for path, method := range map[string]string{"/auth/token": "POST", "/api/v1/prices": "GET", "/api/v1/prices/BTC-USD": "GET"} {
+			for path, method := range map[string]string{
+				"/auth/token": "POST", "/api/v1/prices": "GET", "/api/v1/prices/BTC-USD": "GET",
+				"/api/v1/candles": "GET", "/api/v1/stats": "GET", "/sse/ticker": "GET",
+			} {
 				preflight := get(path).by("OPTIONS").and("Origin: "+c.origin,
 					"Access-Control-Request-Method: "+method, "Access-Control-Request-Headers: authorization,content-type")
 				got := w.ask(first, preflight)

@@ -73,6 +73,7 @@ func (c *conn) announce() {
 		Allowed:    c.token.Allowed,
 		RemoteAddr: c.addr.String(),
 		Node:       c.gw.node,
+		Route:      c.protocol().route,
 		AuthTime:   c.token.IssuedAt,
 		ExpiresAt:  c.token.ExpiresAt,
 		Symbols:    c.rules.Rules(),
@@ -161,7 +162,7 @@ func (c *conn) receive(m *bus.Msg) {
 		c.link.Post(func(now time.Time) { c.fenceCame(now, what) })
 		return
 	}
-	a, err := parseAnswer(m.Data)
+	a, err := parseAnswer(m.Data, c.protocol())
 	if err != nil {
 		c.gw.log.Warn("answer", "conn_id", c.id, "err", err)
 		return
@@ -227,8 +228,8 @@ type answer struct {
 	join        int
 }
 
-// parseAnswer understands an answer, or refuses it as a whole.
-func parseAnswer(data []byte) (answer, error) {
+// parseAnswer understands an answer to who speaks p, or refuses it as a whole.
+func parseAnswer(data []byte, p *protocol) (answer, error) {
 	var a bus.Answer
 	if err := json.Unmarshal(data, &a); err != nil {
 		return answer{}, fmt.Errorf("malformed: %w", err)
@@ -258,7 +259,7 @@ func parseAnswer(data []byte) (answer, error) {
 		renewal:  a.Renewal, close: a.Close, join: a.Join,
 	}
 	if text != nil {
-		said.frame = frame.AppendText(nil, text)
+		said.frame = p.text(text)
 	}
 	return said, nil
 }
@@ -307,7 +308,7 @@ func (c *conn) isLate(a answer) bool {
 	return superseded && (a.changes || a.renewal != nil) && c.welcomed && c.stage == open
 }
 
-// text is the text frame that a payload stands for, nil for none.
+// text is the text that a payload stands for, nil for none.
 func text(payload json.RawMessage) ([]byte, error) {
 	if len(payload) == 0 || string(payload) == "null" {
 		return nil, nil
@@ -372,6 +373,6 @@ func (c *conn) view() *fanout.View {
 		Sees:     func(s ticker.Symbol) bool { return matcher()(s) && scope.Sees(s) },
 		May:      scope.Sees,
 		Interval: c.interval,
-		Deflate:  c.deflate,
+		Encoding: c.encoding,
 	}
 }

@@ -46,7 +46,7 @@ func TestJoin(t *testing.T) {
 			client := w.dialBy(by).upgraded(r)
 			held := hand.take()
 			want := fmt.Sprintf(`{"conn_id":%q,"number":1,"user_id":"user:ann","role":"user","policies":["user_policy"],"allowed":["BTC-*"],`+
-				`"remote_addr":"127.0.0.1","node":%q,"auth_time":%d,"expires_at":%d,%s}`,
+				`"remote_addr":"127.0.0.1","node":%q,"route":"/ws/ticker","auth_time":%d,"expires_at":%d,%s}`,
 				held.join.ConnID, bustest.Node, token.IssuedAt, token.ExpiresAt, c.want)
 			if held.raw != want {
 				t.Errorf("got  %s\nwant %s", held.raw, want)

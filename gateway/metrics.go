@@ -24,7 +24,7 @@ func newMetrics(g *Gateway) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tickerd", Subsystem: "gateway", Name: name, Help: help}, []string{label})
 	}
 	return &metrics{
-		opened:   counter("connections_opened_total", "Connections that were upgraded."),
+		opened:   counter("connections_opened_total", "Connections that were let in."),
 		closed:   vector("connections_closed_total", "Connections that have ended, by close code.", "code"),
 		refused:  vector("refused_total", "Requests for the stream that were refused, by HTTP status.", "status"),
 		tokens:   vector("token_requests_total", "Exchanges of an API key, by result.", "result"),

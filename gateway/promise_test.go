@@ -37,7 +37,7 @@ type promise struct {
 
 	asked []question // not answered yet
 	owed  bool       // a snapshot comes before any tick
-	fresh int        // how many events there were when the connection was opened
+	fresh int        // how many events the gateway had when the connection was opened
 	joint int        // so many messages may repeat prices: others had not had them
 	began time.Time  // since when the interval counts at the latest
 	count int        // updates since then

@@ -110,7 +110,7 @@ func (f *floor) trade(traders, ticks int) {
 	f.market.close()
 	acting.Wait()
 	f.Logf("%d ticks, %v", len(f.market.past())-1, f.tally)
-	for _, what := range []string{answered, farewells, late, replaced, resets, resumed, skipped} {
+	for _, what := range []string{answered, farewells, heard, late, replaced, resets, resumed, skipped} {
 		if f.tally[what] == 0 && !f.Failed() {
 			f.Errorf("%s: none, the test does not reach what it is for", what)
 		}
@@ -121,6 +121,7 @@ func (f *floor) trade(traders, ticks int) {
 const (
 	answered  = "answers"
 	farewells = "farewells"
+	heard     = "events"
 	late      = "updates at intervals"
 	replaced  = "handlers replaced"
 	resets    = "resets"

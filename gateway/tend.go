@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"time"
-
-	"tickerd/gateway/frame"
-)
+import "time"
 
 // The times of a connection.
 const (
@@ -44,7 +40,7 @@ func (c *conn) expire(now time.Time) {
 	case c.offered > 0 && at-max(c.offered, c.sent) >= writeTimeout:
 		c.finish(now, endDead)
 		c.hangUp()
-	case c.silent(at) <= 0 && c.pinged > 0:
+	case c.awaitsPong() && c.silent(at) <= 0:
 		c.finish(now, endPingTimeout)
 	}
 }
@@ -52,20 +48,21 @@ func (c *conn) expire(now time.Time) {
 // silent is how long the connection may go on without traffic until something is
 // done about it.
 func (c *conn) silent(now time.Duration) time.Duration {
-	if c.pinged > 0 && c.heard < c.pinged {
+	if c.awaitsPong() {
 		return pongTimeout - (now - c.pinged)
 	}
-	return idleTimeout - (now - max(c.heard, c.sent))
+	return c.protocol().idle - (now - max(c.heard, c.sent, c.pinged))
 }
+
+// awaitsPong reports whether the client was pinged and nothing came after that. One
+// that has nothing to say does not answer.
+func (c *conn) awaitsPong() bool { return c.hearing == listening && c.heard < c.pinged }
 
 // ping pings a client of which nothing is heard, and which is told nothing.
 func (c *conn) ping(now time.Duration) {
-	if c.heard >= c.pinged {
-		c.pinged = 0
-	}
-	if c.stage == open && c.pinged == 0 && c.silent(now) <= 0 {
+	if c.stage == open && !c.awaitsPong() && c.silent(now) <= 0 {
 		c.pinged = now
-		c.send(outgoing{frame: frame.AppendPing(nil, nil)})
+		c.send(outgoing{frame: c.protocol().ping})
 	}
 }
 

@@ -25,12 +25,14 @@ type trader struct {
 	rng   *rand.Rand
 	gulp  int    // so much it reads at once, at most
 	tight bool   // its socket holds little that is not read
+	quiet bool   // it follows the stream as events, and so has nothing to say
 	role  string // when all that was asked is answered,
 	ends  int64  // and the end of its token
 	asks  int    // questions so far
 
 	*promise
 	*client
+	events *listener    // of who is quiet
 	tcp    *net.TCPConn // below the client
 	pen    *pen
 	echoes []string // of its pings, which are to come
@@ -38,7 +40,7 @@ type trader struct {
 
 func newTrader(f *floor, n int) *trader {
 	return &trader{
-		floor: f, n: n, rng: rand.New(rand.NewPCG(f.seed, uint64(n))), gulp: []int{5000, 5000, 50, 3}[n%4], tight: n%3 == 0,
+		floor: f, n: n, rng: rand.New(rand.NewPCG(f.seed, uint64(n))), gulp: []int{5000, 5000, 50, 3}[n%4], tight: n%3 == 0, quiet: n%5 == 4,
 		role: auth.RoleUser, ends: time.Now().Unix() + 10_000, promise: newPromise(f.market),
 	}
 }
@@ -70,7 +72,11 @@ func (c *trader) fail(format string, args ...any) {
 // act does something that clients do. It reports false when there are no more
 // ticks.
 func (c *trader) act() bool {
-	switch c.rng.IntN(200) {
+	what := c.rng.IntN(200)
+	if c.quiet && what > 2 {
+		return c.readSome()
+	}
+	switch what {
 	case 0: // is not there for a while
 		return c.market.await(c.rng.IntN(600))
 	case 1:
@@ -92,12 +98,19 @@ func (c *trader) act() bool {
 		if c.rng.IntN(10) == 0 {
 			c.speak(c.rng.IntN(10))
 		}
-		for range 1 + c.rng.IntN(10) {
-			if !c.expects() {
-				return c.market.await(1)
-			}
-			c.read()
+		return c.readSome()
+	}
+	return true
+}
+
+// readSome reads some of what must come. It reports false when there are no more
+// ticks.
+func (c *trader) readSome() bool {
+	for range 1 + c.rng.IntN(10) {
+		if !c.expects() {
+			return c.market.await(1)
 		}
+		c.read()
 	}
 	return true
 }
@@ -127,6 +140,9 @@ func (c *trader) read() {
 // connection has ended, where it has.
 func (c *trader) readFrame() (end *bus.Leave) {
 	c.within(patience)
+	if c.quiet {
+		return c.readEvent()
+	}
 	op, payload, err := c.tryFrame()
 	for err == nil && op == ws.OpPing {
 		c.pen.write(frameOf(ws.OpPong, string(payload)))
@@ -138,14 +154,7 @@ func (c *trader) readFrame() (end *bus.Leave) {
 	case err != nil:
 		c.fail("%v: %s", err, c.open())
 	case op == ws.OpText:
-		m := c.parse(payload)
-		if err := c.take(m); err != nil {
-			c.fail("%v: got %s", err, clipped(m.raw))
-		}
-		if m.Type == "welcome" {
-			c.id = m.ConnID
-			c.floor.mustLeave(c.id)
-		}
+		c.hold(c.parse(payload))
 	case op == ws.OpPong && len(c.echoes) > 0 && c.echoes[0] == string(payload):
 		c.echoes = c.echoes[1:]
 	case op == ws.OpClose:
@@ -156,6 +165,35 @@ func (c *trader) readFrame() (end *bus.Leave) {
 		return &bus.Leave{Code: int(code), Reason: reason}
 	default:
 		c.fail("got a frame of kind %x: %q", op, payload)
+	}
+	return nil
+}
+
+// hold holds that a message may come now.
+func (c *trader) hold(m message) {
+	if err := c.take(m); err != nil {
+		c.fail("%v: got %s", err, clipped(m.raw))
+	}
+	if m.Type == "welcome" {
+		c.id = m.ConnID
+		c.floor.mustLeave(c.id)
+	}
+}
+
+// readEvent is readFrame of events.
+func (c *trader) readEvent() (end *bus.Leave) {
+	m, err := c.events.tryNext()
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return c.cut(err)
+	case err != nil:
+		c.fail("%v: %s", err, c.open())
+	case m.Type == "close":
+		leave := c.floor.leave(c.id)
+		return &leave
+	default:
+		c.tally[heard]++
+		c.hold(m)
 	}
 	return nil
 }
@@ -183,6 +221,10 @@ func clipped(s string) string {
 // farewell leaves as one should; what still comes is held to the promise, too.
 func (c *trader) farewell() {
 	c.tally[farewells]++
+	if c.quiet {
+		c.hangUp()
+		return
+	}
 	c.pen.write(closeOf(ws.StatusNormalClosure, ""))
 	end := c.readFrame()
 	for end == nil {
@@ -228,7 +270,7 @@ func (c *trader) join(resume bool) {
 		rules = added(patterns)
 		query = append(query, "symbols", strings.ToLower(strings.Join(patterns, ",")))
 	}
-	if resume {
+	if resume && !c.quiet {
 		query = append(query, "since", fmt.Sprint(c.seq))
 	}
 	c.connect(rules, hidden, interval, resume, query...)
@@ -237,13 +279,26 @@ func (c *trader) join(resume bool) {
 // connect opens a connection, of which it is known what it asks for.
 func (c *trader) connect(rules []rule, hidden string, interval time.Duration, resume bool, query ...string) {
 	c.begin(rules, hidden, interval, resume)
+	for events := c.past(); c.fresh > 1 && !c.floor.gateway.Took(events[c.fresh-1].seq); {
+		c.fresh-- // it is not there to be missed yet
+	}
 	c.echoes = nil
 	r := upgrade(c.token())
+	if c.quiet {
+		r = sse(c.token())
+	}
 	if len(query) > 0 {
 		r = r.query(query...)
 	}
-	c.client = newWire(c.floor.world, c.dial()).upgraded(r)
-	c.pen = newPen(c.client)
+	wire := newWire(c.floor.world, c.dial())
+	if c.pen = newPen(wire); !c.quiet {
+		c.client = wire.upgraded(r)
+		return
+	}
+	if resume {
+		r = r.and(fmt.Sprintf("Last-Event-ID: %d", c.seq))
+	}
+	c.client, c.events = &client{wire: wire}, wire.listening(r)
 }
 
 // dial connects.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"tickerd/gateway/fanout"
 	"tickerd/gateway/frame"
 )
 
@@ -39,7 +40,7 @@ func (g *Gateway) upgradeRaw(sock net.Conn, b []byte) {
 func (g *Gateway) upgrade(sock net.Conn, h head, early []byte) *refusal {
 	g.upgrades <- struct{}{}
 	defer func() { <-g.upgrades }()
-	a, refused := g.admit(h, peerOf(sock.RemoteAddr()))
+	a, refused := g.admit(upgrades, h, peerOf(sock.RemoteAddr()))
 	if refused == nil {
 		g.begin(sock, h, a, early)
 	}
@@ -49,40 +50,55 @@ func (g *Gateway) upgrade(sock net.Conn, h head, early []byte) *refusal {
 // upgradeHTTP answers a request for the stream that net/http has read: one that
 // a proxy sends over a connection that it used before.
 func (g *Gateway) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
-	peer, err := net.ResolveTCPAddr("tcp", r.RemoteAddr)
-	if err != nil {
-		g.answerRefusal(w, refuseInternal)
-		return
-	}
-	h := headOf(r)
-	if err := h.check(); err != nil {
-		g.answerRefusal(w, badRequest(err))
-		return
-	}
-	a, refused := g.admit(h, peerOf(peer))
+	a, refused := g.admitHTTP(upgrades, r)
 	if refused != nil {
 		g.answerRefusal(w, refused)
 		return
 	}
+	if sock, early, ok := g.hijack(w, a); ok {
+		g.begin(sock, headOf(r), a, early)
+	}
+}
+
+// admitHTTP is admit for a request that net/http has read.
+func (g *Gateway) admitHTTP(d door, r *http.Request) (admission, *refusal) {
+	peer, err := net.ResolveTCPAddr("tcp", r.RemoteAddr)
+	if err != nil {
+		return admission{}, refuseInternal
+	}
+	h := headOf(r)
+	if err := h.check(); err != nil {
+		return admission{}, badRequest(err)
+	}
+	return g.admit(d, h, peerOf(peer))
+}
+
+// hijack takes the connection of an admitted request from net/http, and what it has
+// read of it too early; or else gives the admission back, and answers that.
+func (g *Gateway) hijack(w http.ResponseWriter, a admission) (sock net.Conn, early []byte, ok bool) {
 	sock, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		g.places.give(a.token.UserID, a.addr)
-		g.log.Error("upgrade", "remote_addr", a.addr, "err", err)
+		g.log.Error("hijack", "remote_addr", a.addr, "err", err)
 		g.answerRefusal(w, refuseInternal)
-		return
+		return nil, nil, false
 	}
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
-	g.begin(sock, h, a, bytes.Clone(early))
+	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
+	early = bytes.Clone(early)
+	if u, ok := sock.(*unread); ok {
+		sock, early = u.Conn, append(early, u.rest...)
+	}
+	return sock, early, true
 }
 
 // begin answers an upgrade that was admitted, and opens its connection.
 func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
-	if u, ok := sock.(*unread); ok {
-		sock, early = u.Conn, append(early, u.rest...)
-	}
-	extensions, deflate := "", false
+	extensions, encoding := "", fanout.Text
 	if g.cfg.Compression {
-		extensions, deflate = frame.NegotiateDeflate(h.list(headerExtensions))
+		var agreed bool
+		if extensions, agreed = frame.NegotiateDeflate(h.list(headerExtensions)); agreed {
+			encoding = fanout.Deflate
+		}
 	}
 	if _, err := sock.Write(switchProtocols(h, extensions)); err != nil {
 		g.log.Debug("upgrade", "remote_addr", a.addr, "err", err)
@@ -90,7 +106,7 @@ func (g *Gateway) begin(sock net.Conn, h head, a admission, early []byte) {
 		sock.Close()
 		return
 	}
-	g.open(sock, a, deflate, early)
+	g.open(sock, a, encoding, early)
 }
 
 // switchProtocols is the answer that opens the stream. Extensions are those that

@@ -4,10 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"tickerd/gateway/fanout"
-	"tickerd/gateway/frame"
 )
 
 // maxTogether is up to which size answers, and the snapshots behind them, are
@@ -60,7 +57,7 @@ func (c *conn) Next(now time.Time) []byte {
 		c.hangUp()
 	case c.stage == finishing:
 		c.stage = parting
-		c.rest = frame.AppendClose(nil, c.ending.code, c.ending.reason)
+		c.rest = c.protocol().goodbye(*c.ending)
 	}
 	switch {
 	case len(c.rest) == 0:
@@ -84,7 +81,7 @@ func (c *conn) answers() (b []byte) {
 			break
 		}
 		c.waiting -= len(o.frame)
-		c.messagesOut += messages(o.frame)
+		c.messagesOut += c.messages(o.frame)
 		if b == nil {
 			b = o.frame // which others may have, too
 		} else {
@@ -128,7 +125,7 @@ func (c *conn) ticks(now time.Duration) (frames []byte, fromLog bool) {
 	}
 	c.gw.metrics.skips.Inc()
 	frames = c.cursor.Snapshot()
-	c.messagesOut += messages(frames)
+	c.messagesOut += c.messages(frames)
 	return frames, false
 }
 
@@ -156,22 +153,22 @@ func (c *conn) Wrote(now time.Time, n int) {
 func (c *conn) unread(n int) {
 	begun := 0
 	for begun < n {
-		size, _ := frame.Len(c.rest[begun:]) // of whole frames
+		size, _ := c.encoding.Len(c.rest[begun:]) // of whole frames
 		begun += size
 	}
 	back := c.rest[begun:]
 	c.cursor.Advance(-len(back))
-	c.messagesOut -= messages(back)
+	c.messagesOut -= c.messages(back)
 	c.rest, c.fromLog = c.rest[n:begun], false
 }
 
-// messages counts those of frames that are no control frames.
-func messages(frames []byte) (n int64) {
-	for len(frames) > 0 {
-		if frames[0]&0xf == byte(ws.OpText) {
+// messages counts those of frames that are messages.
+func (c *conn) messages(frames []byte) (n int64) {
+	for isMessage := c.protocol().isMessage; len(frames) > 0; {
+		if isMessage(frames) {
 			n++
 		}
-		size, ok := frame.Len(frames)
+		size, ok := c.encoding.Len(frames)
 		if !ok {
 			return n
 		}

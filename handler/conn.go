@@ -9,7 +9,8 @@ import (
 	"tickerd/ticker"
 )
 
-// routeWebSocket is what a connection's policy must allow it to connect to.
+// routeWebSocket is what a connection's policy must allow it to connect to, unless it
+// came by another route; also to renew its token, which nobody asks for by another.
 const routeWebSocket = "/ws/ticker"
 
 // A conn is what a worker knows of a connection that it holds. There are very

@@ -42,7 +42,7 @@
 //
 //	conn.<id>.join     bus.Join → bus.Answer: the welcome, and the rules as Subscribe. Symbols that are no symbols: none, and an error
 //	                   Rejoin → {}: the client notices nothing, and the rules stay
-//	                   policy does not allow "connect" on "/ws/ticker" → Close 4501
+//	                   policy does not allow "connect" on its route → Close 4501
 //	conn.<id>.message  the client's frame → bus.Answer: the payload, and what it changes
 //	conn.<id>.leave    bus.Leave: the connection is forgotten
 //

@@ -76,6 +76,8 @@ func (w *world) run(o options) (h *handler.Handler, stop func()) {
 	if o.policies == nil {
 		o.policies = append(auth.Defaults().Policies, auth.Policy{
 			Name: "no_xrp", Effect: auth.Deny, Actions: []string{auth.ActionRead}, Resources: []string{"XRP-*"}, Groups: []string{"user"},
+		}, auth.Policy{
+			Name: "events", Effect: auth.Allow, Actions: []string{auth.ActionConnect}, Resources: []string{"/sse/*"}, Groups: []string{"listener"},
 		})
 	}
 	if o.verifier == nil {

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -84,7 +85,7 @@ func (w *worker) join(m *bus.Msg) {
 		return
 	}
 	scope := w.policies.Scope(j.Role, j.Policies, j.Allowed)
-	if !scope.Allows(auth.ActionConnect, routeWebSocket) {
+	if !scope.Allows(auth.ActionConnect, cmp.Or(j.Route, routeWebSocket)) {
 		w.send(m.Reply, closing(closeForbidden, "policy does not allow it"))
 		return
 	}

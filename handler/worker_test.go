@@ -50,6 +50,12 @@ func TestJoin(t *testing.T) {
 		{"forbidden", func(j *bus.Join) { j.Role = "nobody" }, []string{
 			`{"close":{"code":4501,"reason":"policy does not allow it"}}`,
 		}},
+		{"forbidden by one route", func(j *bus.Join) { j.Policies, j.Route = []string{"events"}, "/ws/ticker" }, []string{
+			`{"close":{"code":4501,"reason":"policy does not allow it"}}`,
+		}},
+		{"not by another", func(j *bus.Join) { j.Policies, j.Route = []string{"events"}, "/sse/ticker" }, []string{
+			`{"payload":{"type":"welcome","user_id":"user:demo","conn_id":"%s","symbols":["*"],"interval_ms":0,"expires_in":3600},"subscribe":["*"],"interval_ms":0}`,
+		}},
 		{"rejoin", func(j *bus.Join) { j.Rejoin, j.Symbols = true, []string{"*", "!ETH-*"} }, []string{`{}`}},
 		{"rejoin forbidden", func(j *bus.Join) { j.Rejoin, j.Policies = true, []string{"no_xrp"} }, []string{
 			`{"close":{"code":4501,"reason":"policy does not allow it"}}`,

@@ -47,18 +47,18 @@ func (b *batch) begin(at time.Duration) {
 
 // tick appends a tick's message to s, now or when it is compressed.
 func (b *batch) tick(s *Stream, seq uint64, m message) {
-	if s.key.deflate {
+	if s.key.encoding == Deflate {
 		s.pending = seq
 		b.waiting = append(b.waiting, deflation{s, seq, b.text(m)})
 		return
 	}
-	s.write(b.at, seq, true, m)
+	s.write(b.at, origin{seq, true}, m)
 	b.appended = true
 }
 
 // status appends a status message to s, which comes after tick seq.
 func (b *batch) status(s *Stream, seq uint64, m message) {
-	s.write(b.at, seq, false, m)
+	s.write(b.at, origin{seq, false}, m)
 	b.appended = true
 }
 
@@ -90,7 +90,7 @@ func (b *batch) compress() {
 func (b *batch) release() {
 	for _, w := range b.waiting {
 		w.stream.pending = 0
-		w.stream.write(b.at, w.seq, true, b.smaller(w.text))
+		w.stream.write(b.at, origin{w.seq, true}, b.smaller(w.text))
 		b.appended = true
 	}
 }

@@ -18,7 +18,7 @@ func tickOf(seq uint64) []byte {
 // it once.
 func TestWhileCompressing(t *testing.T) {
 	h := NewHub(nil)
-	deflating := View{Key: "*", Sees: everySymbol, Deflate: true}
+	deflating := View{Key: "*", Sees: everySymbol, Encoding: Deflate}
 	plain := View{Key: "*", Sees: everySymbol}
 	stays, goes := NewCursor(h), NewCursor(h)
 	stays.Subscribe(deflating)

@@ -107,28 +107,34 @@ func TestTickAllocatesOnlySegments(t *testing.T) {
 	}
 }
 
+var encodingNames = map[fanout.Encoding]string{fanout.Text: "text", fanout.Deflate: "deflate", fanout.Events: "events"}
+
 func BenchmarkTick(b *testing.B) {
 	for _, bench := range []struct {
 		symbols, streams, sees int
-		deflate                bool
+		encoding               fanout.Encoding
 	}{
-		{3, 1, 3, false},
-		{3, 1, 3, true},
-		{3, 1000, 3, false},
-		{3, 1000, 2, false},
-		{2000, 1, 2000, false},
-		{2000, 1, 2000, true},
-		{2000, 1000, 20, false},
-		{2000, 1000, 20, true},
+		{3, 1, 3, fanout.Text},
+		{3, 1, 3, fanout.Deflate},
+		{3, 1, 3, fanout.Events},
+		{3, 1000, 3, fanout.Text},
+		{3, 1000, 2, fanout.Text},
+		{3, 1000, 2, fanout.Events},
+		{2000, 1, 2000, fanout.Text},
+		{2000, 1, 2000, fanout.Deflate},
+		{2000, 1, 2000, fanout.Events},
+		{2000, 1000, 20, fanout.Text},
+		{2000, 1000, 20, fanout.Deflate},
+		{2000, 1000, 20, fanout.Events},
 	} {
-		b.Run(fmt.Sprintf("symbols=%d/streams=%d/sees=%d/deflate=%v", bench.symbols, bench.streams, bench.sees, bench.deflate), func(b *testing.B) {
+		b.Run(fmt.Sprintf("symbols=%d/streams=%d/sees=%d/%s", bench.symbols, bench.streams, bench.sees, encodingNames[bench.encoding]), func(b *testing.B) {
 			hub := fanout.NewHub(nil)
 			rng := rand.New(rand.NewPCG(1, 1))
 			messages := newRing(bench.symbols)
 			for v := range bench.streams {
 				c := fanout.NewCursor(hub)
 				view := subset(rng, v, bench.sees, bench.symbols)
-				view.Deflate = bench.deflate
+				view.Encoding = bench.encoding
 				c.Subscribe(view)
 			}
 			warm := len(messages.bufs)
@@ -176,10 +182,10 @@ func BenchmarkTickSparse(b *testing.B) {
 // BenchmarkJoin is a connection that comes to a stream, and goes.
 func BenchmarkJoin(b *testing.B) {
 	for _, symbols := range []int{3, 2000} {
-		for _, deflate := range []bool{false, true} {
+		for _, encoding := range encodings {
 			view := everything
-			view.Deflate = deflate
-			b.Run(fmt.Sprintf("symbols=%d/deflate=%v", symbols, deflate), func(b *testing.B) {
+			view.Encoding = encoding
+			b.Run(fmt.Sprintf("symbols=%d/%s", symbols, encodingNames[encoding]), func(b *testing.B) {
 				hub := fanout.NewHub(nil)
 				if err := hub.Tick(newTicks(symbols).next(), 0); err != nil {
 					b.Fatal(err)
@@ -228,6 +234,29 @@ func BenchmarkResume(b *testing.B) {
 				c.Close()
 			}
 		})
+	}
+}
+
+// BenchmarkNext is a cursor that finds the one tick that it has not had.
+func BenchmarkNext(b *testing.B) {
+	for _, symbols := range []int{3, 2000} {
+		for _, encoding := range encodings {
+			view := everything
+			view.Encoding = encoding
+			b.Run(fmt.Sprintf("symbols=%d/%s", symbols, encodingNames[encoding]), func(b *testing.B) {
+				hub := fanout.NewHub(nil)
+				c := fanout.NewCursor(hub)
+				c.Subscribe(view)
+				if err := hub.Tick(newTicks(symbols).next(), 0); err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if _, count, _ := c.Next(16 << 10); count != 1 {
+						b.Fatal(count)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws/wsflate"
 
 	"tickerd/bus"
+	"tickerd/gateway/event/eventtest"
 	"tickerd/gateway/fanout"
 	"tickerd/ticker"
 )
@@ -36,12 +37,17 @@ type message struct {
 	Symbols []string
 
 	size       int // of its frame
+	encoding   fanout.Encoding
 	compressed bool
 }
 
-// parse takes frames apart, as a client does it.
+// parse takes frames apart, as a client does it. Which they are is told by the first
+// byte.
 func parse(t *testing.T, frames []byte) (list []message) {
 	t.Helper()
+	if len(frames) > 0 && frames[0] < 0x80 {
+		return parseEvents(t, frames)
+	}
 	for src := bytes.NewReader(frames); src.Len() > 0; {
 		before := src.Len()
 		header, err := ws.ReadHeader(src)
@@ -63,6 +69,35 @@ func parse(t *testing.T, frames []byte) (list []message) {
 		}
 		if err := json.Unmarshal(payload, &m); err != nil {
 			t.Fatalf("%v in %q", err, payload)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// parseEvents is parse of Server-Sent Events.
+func parseEvents(t *testing.T, events []byte) (list []message) {
+	t.Helper()
+	const end = "\n\n"
+	for one := range strings.SplitAfterSeq(string(events), end) {
+		if one == "" {
+			break
+		}
+		r := eventtest.NewReader(strings.NewReader(one))
+		e, err := r.Next()
+		if err != nil {
+			t.Fatalf("%v in %q", err, one)
+		}
+		m := message{size: len(one), encoding: fanout.Events}
+		if err := json.Unmarshal([]byte(e.Data), &m); err != nil {
+			t.Fatalf("%v in %q", err, one)
+		}
+		id := ""
+		if m.Type == "ticker" {
+			id = fmt.Sprint(m.Seq)
+		}
+		if e.Name != m.Type || e.ID != id {
+			t.Fatalf("event %q, id %q: %s", e.Name, e.ID, e.Data)
 		}
 		list = append(list, m)
 	}
@@ -133,11 +168,11 @@ func (e *exchange) status() []byte {
 
 // client is a connection that checks everything it is sent.
 type client struct {
-	cursor  fanout.Cursor
-	rules   ticker.Rules
-	allowed ticker.Rules
-	every   time.Duration
-	deflate bool
+	cursor   fanout.Cursor
+	rules    ticker.Rules
+	allowed  ticker.Rules
+	every    time.Duration
+	encoding fanout.Encoding
 
 	prices map[string]string
 	states map[string]string // of the symbols that are not live
@@ -148,22 +183,24 @@ type client struct {
 
 func newClient(hub *fanout.Hub, rng *rand.Rand) *client {
 	return &client{
-		cursor:  fanout.NewCursor(hub),
-		rules:   randomRules(rng),
-		allowed: randomRules(rng),
-		every:   intervals[rng.IntN(len(intervals))],
-		deflate: rng.IntN(2) == 0,
-		states:  map[string]string{},
+		cursor:   fanout.NewCursor(hub),
+		rules:    randomRules(rng),
+		allowed:  randomRules(rng),
+		every:    intervals[rng.IntN(len(intervals))],
+		encoding: encodings[rng.IntN(len(encodings))],
+		states:   map[string]string{},
 	}
 }
 
 var intervals = []time.Duration{0, 0, 30 * time.Millisecond, 250 * time.Millisecond}
 
+var encodings = []fanout.Encoding{fanout.Text, fanout.Deflate, fanout.Events}
+
 func (c *client) view() fanout.View {
 	rules, allowed := c.rules, c.allowed
 	return fanout.View{
 		Key: strings.Join(rules, ",") + "|" + strings.Join(allowed, ","), Sees: rules.Match, May: allowed.Match,
-		Interval: c.every, Deflate: c.deflate,
+		Interval: c.every, Encoding: c.encoding,
 	}
 }
 
@@ -175,8 +212,11 @@ func (c *client) take(t *testing.T, e *exchange, frames []byte) {
 		if m.compressed {
 			c.inflated++
 		}
-		if m.compressed && (!c.deflate || m.Type == "status") {
+		if m.compressed && (c.encoding != fanout.Deflate || m.Type == "status") {
 			t.Fatalf("%s is compressed", m.Type)
+		}
+		if (m.encoding == fanout.Events) != (c.encoding == fanout.Events) {
+			t.Fatalf("%s is encoded for somebody else", m.Type)
 		}
 		if m.Type == "status" {
 			c.learn(t, m)
@@ -294,7 +334,7 @@ func (c *client) act(t *testing.T, e *exchange, hub *fanout.Hub, rng *rand.Rand)
 		c.read(t, e, rng, 1)
 		c.cursor.Close()
 		clear(c.states)
-		c.deflate = rng.IntN(2) == 0
+		c.encoding = encodings[rng.IntN(len(encodings))]
 		if c.every == 0 && hub.CanResume(c.seq) {
 			c.take(t, e, c.cursor.Resume(c.view(), c.seq))
 		} else {

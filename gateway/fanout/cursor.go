@@ -3,8 +3,6 @@ package fanout
 import (
 	"math"
 	"time"
-
-	"tickerd/gateway/frame"
 )
 
 // A Cursor is one connection's place in the stream of its view. It belongs to one
@@ -104,7 +102,7 @@ func (c *Cursor) Next(most int) (frames []byte, count int, kept bool) {
 	b = b[:min(int64(len(b)), fresh)]
 	end := 0
 	for end < len(b) {
-		n, ok := frame.Len(b[end:])
+		n, ok := c.stream.key.encoding.Len(b[end:])
 		if !ok || count > 0 && end+n > most {
 			break
 		}

@@ -2,12 +2,12 @@
 // connections is to be sent, without a queue or a buffer for any of them.
 //
 // A [Hub] takes every tick once. For each [View] that somebody has (which symbols,
-// at which interval, compressed or not) it keeps one [Stream]: a log of encoded
-// WebSocket frames that all connections with that view share. A connection is a
-// [Cursor], an offset into its stream's log: it writes whatever it has not had, in
-// one call if the machine is busy, and starts over from a snapshot when it has
-// fallen so far behind that the log no longer keeps what it would need. Nothing that
-// one connection does is felt by another.
+// at which interval, in which encoding) it keeps one [Stream]: a log of frames that all
+// connections with that view share. A connection is a [Cursor], an offset into its
+// stream's log: it writes whatever it has not had, in one call if the machine is busy,
+// and starts over from a snapshot when it has fallen so far behind that the log no
+// longer keeps what it would need. Nothing that one connection does is felt by
+// another.
 //
 // A tick's elements are found in the message and copied, never encoded anew. It
 // comes only to the streams that see one of its symbols, and what is to be

@@ -84,7 +84,7 @@ func TestChangedIsToldOnce(t *testing.T) {
 		for i := range cursors {
 			cursors[i] = fanout.NewCursor(hub)
 			v := everything
-			v.Deflate = i%2 == 0
+			v.Encoding = encodings[i%2]
 			if i >= 2 {
 				v.Interval = 100 * time.Millisecond
 			}
@@ -118,7 +118,7 @@ func TestChangedIsToldOnce(t *testing.T) {
 // TestInterval holds that there is at most one update in an interval, and that the
 // last price comes within one.
 func TestInterval(t *testing.T) {
-	for _, deflate := range []bool{false, true} {
+	for _, encoding := range encodings {
 		synctest.Test(t, func(t *testing.T) {
 			const interval = 70 * time.Millisecond
 			hub := fanout.NewHub(nil)
@@ -126,7 +126,7 @@ func TestInterval(t *testing.T) {
 			var running sync.WaitGroup
 			running.Go(func() { _ = hub.Run(ctx) })
 			v := everything
-			v.Interval, v.Deflate = interval, deflate
+			v.Interval, v.Encoding = interval, encoding
 			c := fanout.NewCursor(hub)
 			c.Subscribe(v)
 			var last time.Time

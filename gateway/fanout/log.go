@@ -42,10 +42,9 @@ type segment struct {
 // A mark is where a frame begins. It holds no pointer, so that the garbage
 // collector need not look at it.
 type mark struct {
-	off  int64
-	at   time.Duration // when it was appended, after the hub's start
-	seq  uint64        // the tick that it brings its reader up to
-	tick bool          // it brings that tick, or else came between that tick and the next
+	off int64
+	at  time.Duration // when it was appended, after the hub's start
+	origin
 }
 
 // repeats reports whether the frame brings nothing to who has had seq.
@@ -88,11 +87,10 @@ func (l *log) room(size int) []byte {
 	return s.buf[:size]
 }
 
-// commit adds the frame that now stands in the size bytes of room. It carries the
-// tick seq, or is another kind of message that comes after that tick.
-func (l *log) commit(at time.Duration, seq uint64, tick bool, size int) {
+// commit adds the frame that now stands in the size bytes of room.
+func (l *log) commit(at time.Duration, o origin, size int) {
 	head := l.head.Load()
-	l.marks.push(mark{head, at, seq, tick})
+	l.marks.push(mark{head, at, o})
 	l.head.Store(head + int64(size))
 	l.forget(at)
 }

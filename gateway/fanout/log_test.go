@@ -29,7 +29,7 @@ func TestLog(t *testing.T) {
 			room[i] = byte(rng.Uint32())
 		}
 		written = append(written, room...)
-		l.commit(at, seq+1, true, size)
+		l.commit(at, origin{seq + 1, true}, size)
 
 		floor, head := l.floor.Load(), l.head.Load()
 		if head != int64(len(written)) || head-floor > maxBytes && l.marks.len() > 1 {

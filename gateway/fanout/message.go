@@ -1,7 +1,7 @@
 package fanout
 
 import (
-	"tickerd/gateway/frame"
+	"tickerd/gateway/event"
 	"tickerd/ticker"
 )
 
@@ -27,17 +27,20 @@ func composed(head []byte, elements [][]byte) message {
 	return message{head: head, elements: elements, tail: ticker.Tail, size: size}
 }
 
-// maxHeader is the length of the longest header of a server's frame.
-const maxHeader = 10
-
-// frameSize is how long the message is with its frame's header.
-func (m message) frameSize() int {
-	var header [maxHeader]byte
-	return len(frame.AppendTextHeader(header[:0], m.size, m.deflated)) + m.size
+// frameSize is how long the message's frame is.
+func (m message) frameSize(e Encoding, o origin) int {
+	var head [maxAround]byte
+	return len(e.appendHead(head[:0], o, m)) + m.size + len(e.tail())
 }
 
-func (m message) appendFrame(dst []byte) []byte {
-	return m.appendTo(frame.AppendTextHeader(dst, m.size, m.deflated))
+func (m message) appendFrame(dst []byte, e Encoding, o origin) []byte {
+	dst = e.appendHead(dst, o, m)
+	from := len(dst)
+	dst = m.appendTo(dst)
+	if e == Events {
+		event.Flatten(dst[from:])
+	}
+	return append(dst, e.tail()...)
 }
 
 func (m message) appendTo(dst []byte) []byte {

@@ -17,7 +17,7 @@ type resumption struct {
 	seen     set
 	all      bool // seen is everything
 	interval bool
-	deflate  bool
+	encoding Encoding
 	status   *status
 	may      func(ticker.Symbol) bool
 
@@ -38,7 +38,7 @@ func (h *Hub) resumption(s *Stream, seq uint64) (r resumption, at position, kept
 	return resumption{
 		ticks: h.history.after(seq), seq: h.seq, ts: h.ts,
 		symbols: h.symbols, seen: s.seen, all: s.count == s.known,
-		interval: s.key.interval > 0, deflate: s.key.deflate,
+		interval: s.key.interval > 0, encoding: s.key.encoding,
 		status: h.status, may: s.may,
 	}, s.end(h.seq), true
 }
@@ -54,13 +54,13 @@ func (r *resumption) frames(live bool) (frames []byte) {
 			frames = r.appendTick(frames, msg)
 		}
 	}
-	return r.status.appendTo(frames, r.may, live)
+	return r.status.appendTo(frames, r.encoding, r.may, live)
 }
 
 // size is enough for all ticks.
 func (r *resumption) size() (size int) {
 	for _, msg := range r.ticks {
-		size += maxHeader + len(msg)
+		size += r.encoding.around() + len(msg)
 	}
 	return size
 }
@@ -78,10 +78,10 @@ func (r *resumption) appendTick(dst, msg []byte) []byte {
 	case 0:
 		return dst
 	case len(t.Data):
-		return r.append(dst, whole(msg))
+		return r.append(dst, t.Seq, whole(msg))
 	}
 	r.head = ticker.AppendHead(r.head[:0], t.Seq, t.TS, false)
-	return r.append(dst, composed(r.head, r.elements))
+	return r.append(dst, t.Seq, composed(r.head, r.elements))
 }
 
 // scan takes a message apart that was scanned before.
@@ -108,7 +108,7 @@ func (r *resumption) merged() []byte {
 	}
 	var c composer
 	c.begin(r.seq, r.ts, false)
-	return r.append(nil, c.compose(latest, changed, r.seen))
+	return r.append(nil, r.seq, c.compose(latest, changed, r.seen))
 }
 
 func (r *resumption) sees(e ticker.Element) bool {
@@ -116,15 +116,15 @@ func (r *resumption) sees(e ticker.Element) bool {
 	return known && r.seen.has(i)
 }
 
-// append appends a message, framed as the stream has it.
-func (r *resumption) append(dst []byte, m message) []byte {
-	if r.deflate {
+// append appends the message of tick seq, framed as the stream has it.
+func (r *resumption) append(dst []byte, seq uint64, m message) []byte {
+	if r.encoding == Deflate {
 		plain := m.appendTo(make([]byte, 0, m.size))
 		var b bytes.Buffer
 		frame.Deflate(&b, plain)
 		m = smaller(plain, b.Bytes())
 	}
-	return m.appendFrame(dst)
+	return m.appendFrame(dst, r.encoding, origin{seq, true})
 }
 
 // CanResume reports whether a client that has had seq can be given what came

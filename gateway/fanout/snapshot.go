@@ -17,10 +17,11 @@ type snapshot struct {
 	status *status
 	may    func(ticker.Symbol) bool
 
-	framing sync.Once
-	message []byte // until it is framed
-	deflate bool
-	prices  []byte // framed
+	framing  sync.Once
+	message  []byte // until it is framed
+	seq      uint64
+	encoding Encoding
+	prices   []byte // framed
 
 	told [2]told // what is not live, and what is live too
 }
@@ -38,18 +39,19 @@ func (n *snapshot) frames(live bool) []byte {
 	if live {
 		t = &n.told[1]
 	}
-	t.once.Do(func() { t.frames = n.status.appendTo(slices.Clip(n.prices), n.may, live) })
+	t.once.Do(func() { t.frames = n.status.appendTo(slices.Clip(n.prices), n.encoding, n.may, live) })
 	return t.frames
 }
 
 func (n *snapshot) frame() {
 	m := whole(n.message)
-	if n.deflate {
+	if n.encoding == Deflate {
 		var b bytes.Buffer
 		frame.Deflate(&b, n.message)
 		m = smaller(n.message, b.Bytes())
 	}
-	n.prices, n.message = m.appendFrame(make([]byte, 0, m.frameSize())), nil
+	o := origin{n.seq, true}
+	n.prices, n.message = m.appendFrame(make([]byte, 0, m.frameSize(n.encoding, o)), n.encoding, o), nil
 }
 
 // snapshot gives the snapshot of s, and where to read on.
@@ -58,7 +60,7 @@ func (h *Hub) snapshot(s *Stream) (n *snapshot, at position) {
 	defer h.mu.Unlock()
 	n = s.snapshot
 	if n == nil {
-		n = &snapshot{status: h.status, may: s.may, message: h.prices(s), deflate: s.key.deflate}
+		n = &snapshot{status: h.status, may: s.may, message: h.prices(s), seq: h.seq, encoding: s.key.encoding}
 	}
 	if s.snapshot == nil && s.readers > 1 { // else nobody would come for it
 		s.snapshot = n

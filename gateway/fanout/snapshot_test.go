@@ -9,10 +9,10 @@ import (
 // TestSnapshotIsShared holds that those who come between two ticks share what they
 // are given, and that nobody is given what has changed since.
 func TestSnapshotIsShared(t *testing.T) {
-	for _, deflate := range []bool{false, true} {
+	for _, encoding := range encodings {
 		hub := fanout.NewHub(nil)
 		v := everything
-		v.Deflate = deflate
+		v.Encoding = encoding
 		publish(t, hub, newTicks(20).next())
 		subscribe := func() []byte {
 			c := fanout.NewCursor(hub)
@@ -29,7 +29,7 @@ func TestSnapshotIsShared(t *testing.T) {
 			t.Error("one was made for a cursor that is behind, though no status was ever told")
 		}
 		publish(t, hub, tickOf(2e15, "A-B"))
-		if m := parse(t, subscribe()); len(m) != 1 || m[0].Seq != 2e15 || len(m[0].Data) != 21 || m[0].compressed != deflate {
+		if m := parse(t, subscribe()); len(m) != 1 || m[0].Seq != 2e15 || len(m[0].Data) != 21 || m[0].compressed != (encoding == fanout.Deflate) {
 			t.Errorf("after a tick: %+v", m)
 		}
 		if err := hub.Status([]byte(`{"type":"status","source":"x","state":"down","symbols":["A-B"]}`)); err != nil {

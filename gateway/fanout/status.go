@@ -1,14 +1,15 @@
 package fanout
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"tickerd/bus"
-	"tickerd/gateway/frame"
 	"tickerd/ticker"
 )
 
@@ -73,53 +74,77 @@ func encode(news bus.Status) []byte {
 // status is what was told last. It never changes: after the next news there is a
 // new one. Nil is before the first.
 type status struct {
-	states map[string]map[string]string // source, then symbol, then its state
-	all    []bus.Status                 // the same by source and state, in order
+	symbols map[string]map[string]standing // source, then symbol
+	all     []bus.Status                   // the same by source and standing, in order
 }
 
-// with is s after some news.
+// A standing is what was said of a symbol.
+type standing struct {
+	state, partOf string
+	sources       string // with commas between
+}
+
+func standingOf(news bus.Status) standing {
+	return standing{news.State, news.PartOf, strings.Join(news.Sources, ",")}
+}
+
+// compare puts standings in order.
+func (s standing) compare(other standing) int {
+	return cmp.Or(strings.Compare(s.state, other.state), strings.Compare(s.partOf, other.partOf), strings.Compare(s.sources, other.sources))
+}
+
+// status is what was said, of some symbols of a source.
+func (s standing) status(source string, symbols []string) bus.Status {
+	said := bus.Status{Type: "status", Source: source, State: s.state, Symbols: symbols, PartOf: s.partOf}
+	if s.sources != "" {
+		said.Sources = strings.Split(s.sources, ",")
+	}
+	return said
+}
+
+// with is s after some news: what they say of a source's symbols replaces what was
+// said of them before.
 func (s *status) with(news bus.Status) *status {
-	next := &status{states: map[string]map[string]string{}}
+	next := &status{symbols: map[string]map[string]standing{}}
 	if s != nil {
-		next.states = maps.Clone(s.states)
+		next.symbols = maps.Clone(s.symbols)
 	}
-	symbols := map[string]string{}
-	maps.Copy(symbols, next.states[news.Source])
+	symbols := map[string]standing{}
+	maps.Copy(symbols, next.symbols[news.Source])
 	for _, symbol := range news.Symbols {
-		symbols[symbol] = news.State
+		symbols[symbol] = standingOf(news)
 	}
-	next.states[news.Source] = symbols
-	for _, source := range slices.Sorted(maps.Keys(next.states)) {
-		next.all = append(next.all, byState(source, next.states[source])...)
+	next.symbols[news.Source] = symbols
+	for _, source := range slices.Sorted(maps.Keys(next.symbols)) {
+		next.all = append(next.all, byStanding(source, next.symbols[source])...)
 	}
 	return next
 }
 
-// byState is a source's symbols in one status for each state.
-func byState(source string, states map[string]string) (list []bus.Status) {
-	symbols := map[string][]string{}
-	for _, symbol := range slices.Sorted(maps.Keys(states)) {
-		state := states[symbol]
-		symbols[state] = append(symbols[state], symbol)
+// byStanding is a source's symbols in one status for each standing.
+func byStanding(source string, all map[string]standing) (list []bus.Status) {
+	symbols := map[standing][]string{}
+	for _, symbol := range slices.Sorted(maps.Keys(all)) {
+		symbols[all[symbol]] = append(symbols[all[symbol]], symbol)
 	}
-	for _, state := range slices.Sorted(maps.Keys(symbols)) {
-		list = append(list, bus.Status{Type: "status", Source: source, State: state, Symbols: symbols[state]})
+	for _, s := range slices.SortedFunc(maps.Keys(symbols), standing.compare) {
+		list = append(list, s.status(source, symbols[s]))
 	}
 	return list
 }
 
-// appendTo appends a frame for each source and state of what may be told and is not
-// live; with live also for what is.
-func (s *status) appendTo(dst []byte, may func(ticker.Symbol) bool, live bool) []byte {
+// appendTo appends a frame for each source and standing of what may be told, and is not
+// live or stands on several sources; with live for everything.
+func (s *status) appendTo(dst []byte, e Encoding, may func(ticker.Symbol) bool, live bool) []byte {
 	if s == nil {
 		return dst
 	}
 	for _, news := range s.all {
-		if news.State == bus.Live && !live {
+		if news.State == bus.Live && news.Sources == nil && !live {
 			continue
 		}
 		if told := visible(news, may); len(told.Symbols) > 0 {
-			dst = frame.AppendText(dst, encode(told))
+			dst = whole(encode(told)).appendFrame(dst, e, origin{})
 		}
 	}
 	return dst

@@ -38,6 +38,45 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// What is said of several sources of one symbol is kept apart, with all that was said.
+func TestStatusOfSeveralSources(t *testing.T) {
+	hub := fanout.NewHub(nil)
+	for _, msg := range []string{
+		`{"type":"status","source":"kraken","state":"down","symbols":["A-B","C-D"],"part_of":"composite"}`,
+		`{"type":"status","source":"binance","state":"stale","symbols":["A-B"],"part_of":"composite"}`,
+		`{"type":"status","source":"composite","state":"stale","symbols":["A-B","C-D"],"sources":["kraken","binance"]}`,
+		`{"type":"status","source":"composite","state":"stale","symbols":["E-F"],"sources":["coinbase"]}`,
+		`{"type":"status","source":"composite","state":"live","symbols":["A-B"],"sources":["coinbase"]}`,
+		`{"type":"status","source":"kraken","state":"stale","symbols":["C-D"],"part_of":"composite"}`,
+	} {
+		if err := hub.Status([]byte(msg)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		`{"type":"status","source":"binance","state":"stale","symbols":["A-B"],"part_of":"composite"}`,
+		`{"type":"status","source":"composite","state":"live","symbols":["A-B"],"sources":["coinbase"]}`,
+		`{"type":"status","source":"composite","state":"stale","symbols":["E-F"],"sources":["coinbase"]}`,
+		`{"type":"status","source":"composite","state":"stale","symbols":["C-D"],"sources":["kraken","binance"]}`,
+		`{"type":"status","source":"kraken","state":"down","symbols":["A-B"],"part_of":"composite"}`,
+		`{"type":"status","source":"kraken","state":"stale","symbols":["C-D"],"part_of":"composite"}`,
+	}
+	var all, some []byte
+	for _, msg := range want {
+		all = frame.AppendText(all, []byte(msg))
+	}
+	some = frame.AppendText(frame.AppendText(some, []byte(want[3])), []byte(want[5]))
+	nothing := func(ticker.Symbol) bool { return false }
+	c := fanout.NewCursor(hub)
+	if got := c.Subscribe(fanout.View{Key: "all", Sees: nothing}); !bytes.HasSuffix(got, all) {
+		t.Errorf("got %q, want %q at its end", got, all)
+	}
+	limited := fanout.View{Key: "some", Sees: nothing, May: func(s ticker.Symbol) bool { return s == "C-D" }}
+	if got := c.Subscribe(limited); !bytes.HasSuffix(got, some) || bytes.Contains(got, []byte("A-B")) {
+		t.Errorf("who may see C-D: got %q, want %q at its end", got, some)
+	}
+}
+
 // TestStatusIsNeverLost holds that a price is not taken for live, or for stale,
 // because its reader was too slow or changed its view when that was told.
 func TestStatusIsNeverLost(t *testing.T) {

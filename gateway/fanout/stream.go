@@ -81,8 +81,8 @@ func (s *Stream) end(seq uint64) position {
 }
 
 // write appends a frame with one message.
-func (s *Stream) write(at time.Duration, seq uint64, tick bool, m message) {
-	size := m.frameSize()
-	m.appendFrame(s.room(size)[:0])
-	s.commit(at, seq, tick, size)
+func (s *Stream) write(at time.Duration, o origin, m message) {
+	size := m.frameSize(s.key.encoding, o)
+	m.appendFrame(s.room(size)[:0], s.key.encoding, o)
+	s.commit(at, o, size)
 }

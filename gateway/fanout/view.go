@@ -7,7 +7,7 @@ import (
 )
 
 // A View is what a connection sees. Connections with an equal Key, Interval and
-// Deflate share a stream.
+// Encoding share a stream.
 //
 // Sees is asked once for each symbol, by the stream's first connection alone, and
 // later for symbols that appear. May is asked again and again, and by several
@@ -17,7 +17,7 @@ type View struct {
 	Sees     func(ticker.Symbol) bool // which symbols
 	May      func(ticker.Symbol) bool // of which symbols it may be told that they are not live; nil: all
 	Interval time.Duration            // at most one update in this time; 0: every tick
-	Deflate  bool                     // ticks and snapshots come compressed, as frame.Deflate does it
+	Encoding Encoding                 // of ticks, snapshots and statuses
 }
 
 const (
@@ -31,12 +31,12 @@ type streamKey struct {
 	view     string
 	interval time.Duration
 	phase    int
-	deflate  bool
+	encoding Encoding
 }
 
 // keyAt is the key of the stream of a view for who comes at elapsed.
 func (v View) keyAt(elapsed time.Duration) streamKey {
-	return streamKey{v.Key, v.Interval, phase(v.Interval, elapsed), v.Deflate}
+	return streamKey{v.Key, v.Interval, phase(v.Interval, elapsed), v.Encoding}
 }
 
 // phase spreads the streams of one interval over it: a connection that comes at

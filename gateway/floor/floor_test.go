@@ -180,7 +180,7 @@ func realTick(t *testing.T) (size, digits int) {
 	if _, err := conn.SubscribeChan(bus.Prices, ticks); err != nil {
 		t.Fatal(err)
 	}
-	feed, err := pricefeed.New(pricefeed.Defaults(), conn, bustest.Node, slog.New(slog.DiscardHandler))
+	feed, err := pricefeed.New(pricefeed.Defaults(), pricefeed.Parts{Bus: conn, Node: bustest.Node, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
