@@ -1,10 +1,14 @@
 import { Board } from "./board.js";
 import { Book } from "./book.js";
+import { Charts } from "./charts.js";
+import { Exchanges } from "./exchanges.js";
 import { Feed } from "./feed.js";
 import { Meter } from "./meter.js";
 import { notice } from "./notice.js";
+import { ask, Past } from "./past.js";
 import { forgetKey, savedKey, saveKey } from "./session.js";
 import { SignIn } from "./signin.js";
+import { since } from "./since.js";
 import { showSnippets } from "./snippet.js";
 import { Strip } from "./strip.js";
 
@@ -16,6 +20,8 @@ const part = (id) => document.getElementById(id);
 const now = () => performance.now();
 
 const book = new Book();
+const exchanges = new Exchanges();
+const charts = new Charts(part("board"));
 const meter = new Meter();
 const strip = new Strip(now);
 const feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws/ticker`, {
@@ -24,7 +30,12 @@ const feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws/ticker`, {
   ticker: tickerCame,
   status: statusCame,
 });
-const board = new Board(part("board"), part("row"), book, now, serverSeconds);
+const past = new Past((path) => ask(path, feed.token), {
+  asking: () => book.days.asking(),
+  stats: statsCame,
+  candles: (symbol, candles) => charts.fill(symbol, candles, serverSeconds() ?? Date.now() / 1_000),
+});
+const board = new Board(part("board"), part("row"), { book, exchanges, charts }, { now, serverNow: serverSeconds });
 const signIn = new SignIn((key, grant) => {
   saveKey(key);
   feed.start(key, grant);
@@ -38,6 +49,8 @@ function serverSeconds() {
 
 function welcomed() {
   book.forgetStatus();
+  exchanges.forget();
+  past.start();
   meter.reset(now());
   board.restate();
 }
@@ -51,8 +64,14 @@ function tickerCame(message, receivedAt) {
 
 function statusCame(message) {
   book.status(message, now());
+  exchanges.status(message);
   board.restate();
   report();
+}
+
+function statsCame(data) {
+  book.days.take(data);
+  board.restate();
 }
 
 function stateChanged(state) {
@@ -61,11 +80,11 @@ function stateChanged(state) {
   part("live-view").hidden = out;
   part("account").hidden = out;
   board.live = state.name === "live" || state.name === "draining";
+  if (out || state.name === "reconnecting") past.stop();
   if (out) {
     forgetKey();
     book.clear();
     board.clear();
-    showSince(null);
     signIn.explain(state.reason);
     signIn.focus();
   }
@@ -79,9 +98,14 @@ function report() {
   const live = state.name === "live" || state.name === "draining";
   strip.figures = { delay: live ? meter.delay(now()) : null, rate: live ? meter.rate(now()) : 0, user: feed.user };
 
-  const text = notice(book.troubles());
-  if (part("notice").textContent !== text) part("notice").textContent = text;
-  part("notice").hidden = text === "";
+  say("notice", notice(book.troubles()));
+  say("origins", exchanges.tell([...book.quotes.keys()], book.believed));
+}
+
+/** An element without text is not there. */
+function say(id, text) {
+  if (part(id).textContent !== text) part(id).textContent = text;
+  part(id).hidden = text === "";
 }
 
 /** The page does not say Live while every price on it is old, nor just Live while no price comes. */
@@ -96,14 +120,10 @@ board.onCount = (shown, all) => {
   part("board").hidden = all === 0;
   part("search").hidden = all < FILTERABLE && part("filter").value === "";
   part("count").textContent = shown === all ? `${all} symbols` : `${shown} of ${all} symbols`;
-  if (all > 0 && !part("since").dateTime) showSince(new Date());
 };
-
-/** Changes are counted from the first price seen after signing in. */
-function showSince(time) {
-  part("since").dateTime = time?.toISOString() ?? "";
-  part("since").textContent = time?.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) ?? "";
-}
+board.onStart = (start) => say("since", since(start, serverSeconds() ?? Date.now() / 1_000));
+charts.onSpan = (name) => say("span", name);
+charts.onSight = (symbols) => past.want(symbols);
 
 part("filter").addEventListener("input", (event) => board.filter(event.target.value));
 part("pace").addEventListener("change", (event) => feed.pace(Number(event.target.value)));
@@ -115,7 +135,9 @@ document.addEventListener("keydown", (event) => {
   part("filter").focus();
 });
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) feed.nudge();
+  if (document.hidden) return;
+  feed.nudge();
+  past.nudge();
 });
 for (const event of ["online", "offline", "pageshow"]) addEventListener(event, () => feed.nudge());
 setInterval(report, REPORT);

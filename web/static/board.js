@@ -1,11 +1,11 @@
-import { History, STEP } from "./history.js";
 import { Row } from "./row.js";
-import { inkOf, Sparkline } from "./sparkline.js";
+import { isNear } from "./since.js";
 
 const ROOMY = 8; // up to so many symbols get a large line each
+const STEP = 200; // charts move this often
 const SWEEP = 1_000; // rows out of sight are brought up to date this often
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
-const CALM_STEP = 1_000; // then charts move this often
+const CALM_STEP = 1_000; // then charts move only this often
 
 /**
  * The table. However many messages come, a row is drawn at most once a frame with the newest price, and only if it can
@@ -13,37 +13,39 @@ const CALM_STEP = 1_000; // then charts move this often
  */
 export class Board {
   #book;
+  #exchanges;
+  #charts;
   #now;
   #serverNow;
   #body;
   #table;
   #template;
-  #ink;
 
   #rows = new Map();
-  #history = new History();
-  #charts = new Map(); // row → its sparkline
-  #spare = [];
   #observer;
   #live = false;
   #frame = 0;
   #swept = 0;
   #charted = 0;
-  #chars = { symbol: 0, price: 0 };
+  #chars = { symbol: 0, price: 0, day: 0 };
+  #start = Infinity; // of the longest change that is shown
   #terms = "";
 
   /** Called when rows have come, gone or been filtered: (shown, all). */
   onCount = () => {};
+  /** Called now and then: what rows say has changed since then, in unix seconds, unless a row has a later start and says so. */
+  onStart = () => {};
 
-  /** `serverNow()` answers unix seconds of the server's clock, or null. */
-  constructor(table, template, book, now, serverNow) {
+  /** `clocks` has now(), as of performance.now(), and serverNow(), unix seconds of the server's clock, or null. */
+  constructor(table, template, { book, exchanges, charts }, { now, serverNow }) {
     this.#table = table;
     this.#body = table.tBodies[0];
     this.#template = template;
     this.#book = book;
+    this.#exchanges = exchanges;
+    this.#charts = charts;
     this.#now = now;
     this.#serverNow = serverNow;
-    this.#ink = inkOf(table);
     this.#observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "100px 0px" });
     setInterval(() => this.#tick(), STEP);
   }
@@ -78,8 +80,8 @@ export class Board {
   }
 
   clear() {
-    this.#history.clear();
-    this.#chars = { symbol: 0, price: 0 };
+    this.#charts.clear();
+    this.#chars = { symbol: 0, price: 0, day: 0 };
     this.#arrange();
   }
 
@@ -88,7 +90,7 @@ export class Board {
     for (const [symbol, row] of this.#rows) {
       if (quotes.has(symbol)) continue;
       this.#observer.unobserve(row.element);
-      this.#takeChart(row);
+      this.#charts.take(row);
       row.element.remove();
       this.#rows.delete(symbol);
     }
@@ -123,34 +125,12 @@ export class Board {
       const row = this.#rows.get(target.dataset.symbol);
       if (row?.element !== target) continue; // it has left the table meanwhile
       row.visible = isIntersecting;
-      if (isIntersecting) this.#giveChart(row);
-      else this.#takeChart(row);
+      if (isIntersecting) this.#charts.give(row);
+      else this.#charts.take(row);
     }
+    this.#charts.tell();
+    this.#charts.draw();
     this.#request();
-  }
-
-  #giveChart(row) {
-    if (this.#charts.has(row)) return;
-    const chart = this.#spare.pop() ?? new Sparkline(this.#ink);
-    chart.put(row.chartCell);
-    this.#charts.set(row, chart);
-    this.#drawCharts([[row, chart]]);
-  }
-
-  #takeChart(row) {
-    const chart = this.#charts.get(row);
-    if (!chart) return;
-    chart.remove();
-    this.#charts.delete(row);
-    this.#spare.push(chart);
-  }
-
-  #drawCharts(charts) {
-    const sizes = charts.map(([row]) => [row.chartCell.clientWidth, row.chartCell.clientHeight]); // all reads, then all writes
-    charts.forEach(([row, chart], i) => {
-      chart.fit(...sizes[i]);
-      chart.draw(this.#history.series(row.symbol));
-    });
   }
 
   #state(quote) {
@@ -161,13 +141,14 @@ export class Board {
   #tick() {
     if (this.#rows.size === 0) return;
     const now = this.#now();
-    const { quotes } = this.#book;
-    this.#history.sample(now / 1_000, quotes, (q) => (this.#state(q) === "live" ? Number(q.price) : NaN));
+    const seconds = this.#serverNow();
+    const valueOf = (quote) => (this.#state(quote) === "live" ? Number(quote.price) : NaN);
+    if (seconds !== null) this.#charts.sample(seconds, this.#book.quotes, valueOf);
     if (document.hidden) return;
     this.#request();
     if (CALM.matches && now - this.#charted < CALM_STEP) return;
     this.#charted = now;
-    this.#drawCharts([...this.#charts]);
+    this.#charts.draw();
   }
 
   #request() {
@@ -181,21 +162,34 @@ export class Board {
     const sweep = now - this.#swept >= SWEEP;
     if (sweep) {
       this.#swept = now;
-      this.#widen();
+      this.#survey();
     }
     for (const row of this.#rows.values()) {
       if (!sweep && !(row.visible && (row.dirty || row.flashing))) continue;
       const quote = this.#book.quotes.get(row.symbol);
+      const day = this.#book.days.of(row.symbol);
       row.draw(quote, this.#state(quote), now, serverNow);
+      const start = startOf(quote, day);
+      row.drawDay(quote, day, isNear(start, this.#start) ? null : start);
+      row.drawOrigin(this.#exchanges.apart(row.symbol));
     }
   }
 
-  /** Columns are as wide as the longest text so far. */
-  #widen() {
-    for (const { symbol, price } of this.#book.quotes.values()) {
-      this.#longest("symbol", symbol.length);
-      this.#longest("price", price.length);
+  /** Columns are as wide as the longest text so far, and what rows have in common is said once. */
+  #survey() {
+    const { quotes, days } = this.#book;
+    const starts = [];
+    for (const quote of quotes.values()) {
+      const day = days.of(quote.symbol);
+      this.#longest("symbol", quote.symbol.length);
+      this.#longest("price", quote.price.length);
+      if (day) this.#longest("day", Math.max(day.open.length, day.high.length, day.low.length));
+      starts.push(startOf(quote, day));
     }
+    if (starts.length === 0) return;
+    this.#start = starts.reduce((a, b) => Math.min(a, b));
+    this.#table.dataset.lines = days.size > 0 || !starts.every((start) => isNear(start, this.#start)) ? 2 : 1;
+    this.onStart(this.#start);
   }
 
   #longest(column, chars) {
@@ -203,4 +197,9 @@ export class Board {
     this.#chars[column] = chars;
     this.#table.style.setProperty(`--${column}-chars`, chars);
   }
+}
+
+/** What the change that a row shows is counted from. */
+function startOf(quote, day) {
+  return day?.since ?? quote.openedAt;
 }

@@ -1,16 +1,20 @@
+import { Days } from "./days.js";
+
 // A tick that was under way when its source fell silent may still come just after the status that says so.
 const GRACE = 1_000;
 
 /**
  * The newest price of each symbol, and whether it may be believed.
  *
- * A quote is {symbol, price (digits), timestamp (unix seconds), opened (the first price seen here), heard}. `heard` is
- * when the last tick came; a snapshot does not count, since it repeats old prices.
+ * A quote is {symbol, price (digits), timestamp (unix seconds), opened (the first price seen here), openedAt (unix
+ * seconds), heard}. `heard` is when the last tick came; a snapshot does not count, since it repeats old prices.
  */
 export class Book {
   #quotes = new Map();
-  #opened = new Map();
+  #opened = new Map(); // symbol → the first price and its time, kept while the quote is not
   #sources = new Map(); // name → Map of symbol or "*" → {state, at}
+
+  days = new Days();
 
   get quotes() {
     return this.#quotes;
@@ -25,19 +29,24 @@ export class Book {
     for (const { symbol, price, timestamp } of data) {
       let quote = this.#quotes.get(symbol);
       if (!quote) {
-        if (!this.#opened.has(symbol)) this.#opened.set(symbol, price);
-        quote = { symbol, price, timestamp, opened: this.#opened.get(symbol), heard: -Infinity };
+        if (!this.#opened.has(symbol)) this.#opened.set(symbol, { opened: price, openedAt: Date.now() / 1_000 });
+        quote = { symbol, price, timestamp, ...this.#opened.get(symbol), heard: -Infinity };
         this.#quotes.set(symbol, quote);
       }
       quote.price = price;
       quote.timestamp = timestamp;
+      this.days.price(symbol, price);
       if (!snapshot) quote.heard = now;
     }
     return data;
   }
 
-  /** Takes in a status message. Without symbols it is about the source as a whole. */
-  status({ source, state, symbols }, now) {
+  /**
+   * Takes in a status message. Without symbols it is about the source as a whole. One that is only a part of another
+   * tells nothing of the prices.
+   */
+  status({ source, state, symbols, part_of: whole }, now) {
+    if (whole) return;
     const about = symbols?.length ? symbols : ["*"];
     let marks = this.#sources.get(source);
     if (!marks || about.includes("*")) this.#sources.set(source, marks = new Map());
@@ -87,6 +96,7 @@ export class Book {
   clear() {
     this.#quotes.clear();
     this.#opened.clear();
+    this.days.clear();
     this.#sources.clear();
   }
 }

@@ -20,6 +20,11 @@ export function change(from, to) {
   };
 }
 
+/** Negative, zero or positive as decimal a is less than, equal to or greater than b. Floats tell most apart, and never wrongly. */
+export function compare(a, b) {
+  return Number(a) - Number(b) || (change(b, a)?.sign ?? 0);
+}
+
 const SIGNS = ["\u2212", "\u00b1", "+"]; // a true minus sign is as wide as the plus
 
 function units(text, fraction = "", places) {

@@ -76,6 +76,11 @@ export class Feed {
     return this.#user;
   }
 
+  /** What requests over HTTP show; null while there is none. */
+  get token() {
+    return this.#token;
+  }
+
   /** Starts with a key, and with the grant of an exchange() where one was just made. */
   start(key, grant = null) {
     this.#halt();

@@ -1,4 +1,5 @@
 import { change } from "./change.js";
+import { since } from "./since.js";
 
 const HOLD = 1_000; // a direction stays this long, so that nothing flashes faster than once a second
 const FLASH = HOLD / 4; // and its colour begins to fade after this
@@ -10,7 +11,9 @@ const ARROWS = { up: "\u25b2", down: "\u25bc" };
 /** One symbol's line in the table. It writes to the document only what differs from what is there. */
 export class Row {
   #parts = {};
-  #shown = { price: "", amount: "", percent: "", tag: "" };
+  #shown = { tag: "", origin: "", since: "" };
+  #start = null;
+  #moved = { from: "", to: "" };
   #direction = { price: null, at: -Infinity, flashing: false };
 
   /** The quote has changed since this row was last drawn. */
@@ -42,12 +45,34 @@ export class Row {
     this.#write("tag", label);
     if (label) this.#rest(quote);
     else this.#point(quote, now);
-    if (this.#shown.price === quote.price) return;
     this.#write("price", quote.price);
-    const moved = change(quote.opened, quote.price);
+  }
+
+  /**
+   * How far the price has moved, and the range of its day where there is one. `start` is what the change is counted from
+   * where the head of the column does not say so, else null.
+   */
+  drawDay(quote, day, start) {
+    this.#change(day?.open ?? quote.opened, quote.price);
+    this.element.toggleAttribute("data-day", Boolean(day));
+    for (const field of ["open", "high", "low"]) this.#write(field, day?.[field] ?? "");
+    if (this.#start === start) return;
+    this.#start = start;
+    this.#write("since", start === null ? "" : since(start, Date.now() / 1_000));
+  }
+
+  #change(from, to) {
+    if (this.#moved.from === from && this.#moved.to === to) return;
+    this.#moved = { from, to };
+    const moved = change(from, to);
     this.#write("amount", moved?.amount ?? "");
     this.#write("percent", moved?.percent ?? "");
     this.#parts.change.dataset.sign = moved?.sign ?? 0;
+  }
+
+  /** Which exchanges stand behind the price, where it is worth saying. */
+  drawOrigin(text) {
+    this.#write("origin", text);
   }
 
   /** True while a flash waits to be taken back. */

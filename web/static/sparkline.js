@@ -1,15 +1,13 @@
-import { SPAN } from "./history.js";
-
 const uPlot = globalThis.uPlot; // vendor/uplot, a classic script: its package has no smaller module
-const FIRST_SPAN = 10; // seconds; the window grows from here to the whole minute as prices come in
 const HEADROOM = 0.1;
 const DOT = 2.5;
 
-/** A small line of the last minute, without axes. One can be shown in one cell after another. */
+/** A small line, without axes. One can be shown in one cell after another. */
 export class Sparkline {
   #plot;
   #cell;
   #size = "";
+  #span = 1;
 
   constructor(ink) {
     this.#plot = new uPlot({
@@ -21,7 +19,7 @@ export class Sparkline {
       select: { show: false },
       axes: [{ show: false }, { show: false }],
       scales: {
-        x: { time: false, range: (_, first, last) => recent(first, last) },
+        x: { time: false, range: (_, first, last) => (last === null ? [0, 1] : [last - this.#span, last]) },
         y: { range: (_, low, high) => around(low, high) },
       },
       series: [{}, { stroke: () => ink.line, width: 1.5, points: { show: false } }],
@@ -51,14 +49,11 @@ export class Sparkline {
     this.#plot.setSize({ width, height });
   }
 
-  draw(series) {
+  /** `span` is how many seconds up to its end are shown. */
+  draw(series, span) {
+    this.#span = span;
     this.#plot.setData(series);
   }
-}
-
-function recent(first, last) {
-  if (last === null) return [0, 1];
-  return [last - Math.min(SPAN, Math.max(FIRST_SPAN, last - first)), last];
 }
 
 function around(low, high) {

@@ -68,3 +68,22 @@ test("a late tick or a snapshot does not make a stale price live; a tick from el
   assert.equal(stateOf(book, "A-USD"), "live");
   assert.deepEqual(book.troubles(), [{ source: "x", state: "stale", symbols: [] }]);
 });
+
+test("a part of a source tells nothing of prices", () => {
+  const book = new Book();
+  book.ticker(snapshot(["A-USD", "1"]), 0);
+  book.status({ source: "kraken", state: "down", symbols: ["A-USD"], part_of: "composite" }, 100);
+  assert.equal(stateOf(book, "A-USD"), "live");
+  assert.deepEqual(book.troubles(), []);
+  book.status({ source: "composite", state: "stale", symbols: ["A-USD"] }, 200);
+  assert.equal(stateOf(book, "A-USD"), "stale");
+});
+
+test("ticks widen the days", () => {
+  const book = new Book();
+  book.days.take([{ symbol: "A-USD", open: "1", high: "2", low: "1", since: 1 }]);
+  book.ticker(tick(["A-USD", "3"]), 0);
+  assert.equal(book.days.of("A-USD").high, "3");
+  book.clear();
+  assert.equal(book.days.of("A-USD"), undefined);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { change } from "../static/change.js";
+import { change, compare } from "../static/change.js";
 
 const written = (from, to) => {
   const c = change(from, to);
@@ -23,4 +23,11 @@ test("from zero there is no percentage", () => {
 
 test("what is not a plain decimal has no change", () => {
   for (const text of ["1e5", "", "abc", "1.", ".5"]) assert.equal(change("1", text), null);
+});
+
+test("decimals are compared by their digits", () => {
+  const order = ["-1.5", "0.00000001", "1", "1.20", "90071992547409931.1", "90071992547409931.2"];
+  for (const [i, a] of order.entries()) for (const [j, b] of order.entries()) assert.equal(Math.sign(compare(a, b)), Math.sign(i - j), `${a} ${b}`);
+  assert.equal(compare("1.2", "1.200"), 0);
+  assert.equal(compare("x", "1"), 0);
 });

@@ -15,7 +15,11 @@ test("a price may be written with spaces and last in its object", () => {
   assert.equal(parse('{"price":7.50}').price, "7.50");
 });
 
-test("only a number under the name price is touched", () => {
+test("the range of a day keeps its digits too", () => {
+  assert.deepEqual(parse('{"open":1.10,"high":1.20, "low" : 1.00,"last":1.10,"since":1.0}'), { open: "1.10", high: "1.20", low: "1.00", last: 1.1, since: 1 });
+});
+
+test("only a number under the name of a price is touched", () => {
   assert.deepEqual(parse('{"price":"1.50","Price":1.50,"prices":1.50,"ts":1.50}'), { price: "1.50", Price: 1.5, prices: 1.5, ts: 1.5 });
   assert.deepEqual(parse('{"price":null,"a":{"price":[1.50]}}'), { price: null, a: { price: [1.5] } });
 });
@@ -34,7 +38,8 @@ test("what is not JSON stays an error", () => {
 });
 
 test("any document parses as with JSON.parse, but for the digits", () => {
-  const strings = ["price", '"price":1', ',"price":2,', "\\", '\\"', "{", "}", "BTC-USD", ' {"price" : 3 }', "é\n"];
+  const names = ["price", "open", "high", "low"];
+  const strings = [...names, '"price":1', ',"price":2,', "\\", '\\"', "{", "}", "BTC-USD", ' {"price" : 3 }', "é\n"];
   let seed = 1;
   const random = (n) => (seed = seed * 48271 % 2147483647) % n;
   const value = (depth) => {
@@ -46,7 +51,7 @@ test("any document parses as with JSON.parse, but for the digits", () => {
       default: return Object.fromEntries(Array.from({ length: random(4) }, () => [strings[random(strings.length)], value(depth + 1)]));
     }
   };
-  const asText = (key, v) => (key === "price" && typeof v === "number" ? String(v) : v);
+  const asText = (key, v) => (names.includes(key) && typeof v === "number" ? String(v) : v);
   for (let i = 0; i < 20_000; i++) {
     const text = JSON.stringify(value(0), null, random(3));
     assert.deepEqual(parse(text), JSON.parse(text, asText), text);

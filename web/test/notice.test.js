@@ -11,3 +11,8 @@ test("a sentence for each source", () => {
   assert.equal(notice(stale("A", "B", "C", "D")), "coinbase is stale: the prices of A, B, C and D are old.");
   assert.equal(notice(stale("A", "B", "C", "D", "E")), "coinbase is stale: the prices of A, B, C and 2 more are old.");
 });
+
+test("several exchanges together have no name", () => {
+  assert.equal(notice([{ source: "composite", state: "down", symbols: ["A", "B"] }]), "There is no current price of A and B.");
+  assert.equal(notice([{ source: "composite", state: "down", symbols: [] }]), "There is no current price.");
+});
