@@ -48,7 +48,7 @@ var libraries = map[string][]string{
 	"github.com/pelletier":          {"cmd/tickerd"},
 	"github.com/rs/cors":            {"gateway"},
 	"github.com/gobwas/ws":          {"cmd/tickerd", "gateway", "pricefeed"},
-	"github.com/klauspost/compress": {"gateway"},
+	"github.com/klauspost/compress": {"gateway", "pricefeed"},
 	"github.com/prometheus":         {"cmd/tickerd", "gateway", "handler"},
 	"gonum.org/v1/plot":             {"docs/performance"},
 }

@@ -40,6 +40,7 @@ type message struct {
 	Data      []price         `json:"data"`
 	Source    string          `json:"source"`
 	State     string          `json:"state"`
+	Sources   []string        `json:"sources"`
 	Code      string          `json:"code"`
 	Reconnect int64           `json:"reconnect_in_ms"`
 

@@ -26,10 +26,17 @@ func coinbase(s *exchangetest.Server) []string {
 }
 
 // accept waits for the server's next connection to the exchange, and keeps it from
-// being silent, as an exchange does, without a word about any price.
+// being silent.
 func accept(t *testing.T, exchange *exchangetest.Server, unknown ...string) *exchangetest.Coinbase {
 	t.Helper()
 	feed := exchange.AcceptCoinbase(unknown...)
+	keepTalking(t, func() { feed.Send(`{"type":"status","products":[]}`) })
+	return feed
+}
+
+// keepTalking keeps an exchange from being silent, as they do, without a word about any
+// price.
+func keepTalking(t *testing.T, talk func()) {
 	var talking sync.WaitGroup
 	stop := make(chan struct{})
 	talking.Go(func() {
@@ -38,7 +45,7 @@ func accept(t *testing.T, exchange *exchangetest.Server, unknown ...string) *exc
 		for {
 			select {
 			case <-second.C:
-				feed.Send(`{"type":"status","products":[]}`)
+				talk()
 			case <-stop:
 				return
 			}
@@ -48,7 +55,6 @@ func accept(t *testing.T, exchange *exchangetest.Server, unknown ...string) *exc
 		close(stop)
 		talking.Wait()
 	})
-	return feed
 }
 
 // TestExchange plays the exchange: what it sends, clients get digit for digit;
@@ -131,7 +137,7 @@ func TestExchangeRefusesSymbol(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
 	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.symbols=BTC-USD,XYZ-USD")...)
-	n.provoked = []string{"the exchange does not serve a symbol"}
+	n.provoked = []string{"the exchange does not serve a market"}
 	feed := accept(t, exchange, "XYZ-USD")
 	feed.Trade("BTC-USD", "84737.50")
 	eventually(t, "readyz", func() bool { return n.unready(t) == "" })

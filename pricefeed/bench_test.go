@@ -24,7 +24,7 @@ func benchFeed(b *testing.B, source string, n int) *Feed {
 	cfg := simulated()
 	cfg.Source = source
 	cfg.Symbols = manySymbols(n)
-	f, err := New(cfg, bustest.Connect(b, s, "pricefeed"), s.Node(), discard())
+	f, err := New(cfg, Parts{Bus: bustest.Connect(b, s, "pricefeed"), Node: s.Node(), Log: discard()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,26 +34,28 @@ func benchFeed(b *testing.B, source string, n int) *Feed {
 	}
 	go func() { _ = lease.Run(b.Context()) }() // ends with the benchmark
 	f.hold(lease)
-	f.board.Link(true)
+	f.origins[0].board.Link(true)
 	return f
 }
 
-// A tick of an exchange: changed of n symbols have a new price.
+// A tick of an exchange: changed of n symbols have a new price, which comes in and
+// goes out.
 func BenchmarkTick(b *testing.B) {
 	for _, bb := range []struct{ symbols, changed int }{{3, 3}, {2000, 0}, {2000, 200}, {2000, 2000}} {
 		b.Run(fmt.Sprintf("%d-of-%d", bb.changed, bb.symbols), func(b *testing.B) {
 			f := benchFeed(b, SourceCoinbase, bb.symbols)
-			for _, s := range f.symbols {
-				f.board.Price(ticker.Price{Symbol: s, Price: "84737.58", Timestamp: 1})
+			board := f.origins[0].board
+			bring := func(n int, price ticker.Decimal) {
+				for i := range n {
+					board.Price(ticker.Price{Symbol: f.symbols[i*(bb.symbols/n)], Price: price, Timestamp: 1})
+				}
 			}
+			bring(bb.symbols, "84737.58")
 			f.turn(time.Now())
-			all := make([]int, bb.changed)
-			for i := range all {
-				all[i] = i * (bb.symbols / bb.changed)
-			}
+			digits := [...]ticker.Decimal{"84737.57", "84737.58"}
 			b.ReportAllocs()
-			for b.Loop() {
-				f.board.putBack(&batch{index: all})
+			for n := 0; b.Loop(); n++ {
+				bring(bb.changed, digits[n%2])
 				f.turn(time.Now())
 			}
 			if f.counters.failures.Load() > 0 {
@@ -91,7 +93,7 @@ func BenchmarkSimulatorStep(b *testing.B) {
 			board, simulator, now := newBoard(symbols, 0), newSimulator(symbols, 1), time.Now()
 			b.ReportAllocs()
 			for b.Loop() {
-				simulator.step(now, board)
+				simulator.Step(now, board)
 			}
 		})
 	}

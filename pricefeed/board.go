@@ -1,6 +1,7 @@
 package pricefeed
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -11,106 +12,148 @@ import (
 
 var _ exchange.Sink = (*board)(nil)
 
-// A board shows the newest price of every symbol and how fresh it is. A source
-// writes on it, the feed reads it; neither holds it longer than it takes to copy.
+// A board shows what one source says of every symbol: the newest price, and how
+// fresh it is. The source writes on it, the feed reads it; neither holds it longer
+// than it takes to copy.
 type board struct {
-	symbols    []ticker.Symbol // in the configured order, which is that of the entries
-	index      map[ticker.Symbol]int
 	staleAfter time.Duration // 0: what is here is always live
 
 	mu        sync.Mutex
+	index     map[ticker.Symbol]int
+	entries   []entry // in the configured order of the symbols
+	changed   []int   // of these, since the last gather
 	connected bool
 	since     time.Time // of the connection
-	entries   []entry
+	heard     time.Time // when the source last said anything
+	restless  bool      // a state may have changed
+	due       time.Time // when one will, if nothing is heard until then
 }
 
 type entry struct {
-	price   ticker.Price // without digits: none yet
-	heard   time.Time    // when the exchange last sent something of it
-	state   string       // bus.Live, bus.Stale or bus.Down, as of the last watch
-	refused bool         // by the exchange, until it is heard again
-	changed bool         // since it was last taken
+	said
+	heard   time.Time // when the source last said something of it
+	refused bool      // by the source, until it is heard again
+	changed bool      // is among the changed
+}
+
+// What is said of a symbol.
+type said struct {
+	price ticker.Price // without digits: none yet
+	state string       // bus.Live, bus.Stale or bus.Down, as of the last watch
 }
 
 func newBoard(symbols []ticker.Symbol, staleAfter time.Duration) *board {
-	b := &board{
-		symbols:    symbols,
-		index:      make(map[ticker.Symbol]int, len(symbols)),
-		staleAfter: staleAfter,
-		entries:    make([]entry, len(symbols)),
-	}
-	for i, s := range symbols {
-		b.index[s] = i
-		b.entries[i].state = bus.Down
-		if staleAfter == 0 {
-			b.entries[i].state = bus.Live
-		}
-	}
+	b := &board{staleAfter: staleAfter}
+	b.list(symbols)
 	return b
+}
+
+// list makes symbols those of the board; what is known of them stays.
+func (b *board) list(symbols []ticker.Symbol) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	index, entries := make(map[ticker.Symbol]int, len(symbols)), make([]entry, len(symbols))
+	b.changed, b.restless = nil, true
+	for i, s := range symbols {
+		index[s] = i
+		e := &entries[i]
+		if old, known := b.index[s]; known {
+			*e = b.entries[old]
+		} else if e.state = bus.Down; b.staleAfter == 0 {
+			e.state = bus.Live
+		}
+		e.changed = true
+		b.changed = append(b.changed, i)
+	}
+	b.index, b.entries = index, entries
 }
 
 // Link is of exchange.Sink.
 func (b *board) Link(up bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.connected, b.since = up, time.Now()
+	b.connected, b.since, b.restless = up, time.Now(), true
+}
+
+// Heard is of exchange.Sink.
+func (b *board) Heard() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = time.Now()
 }
 
 // Market is of exchange.Sink.
 func (b *board) Market(s ticker.Symbol, served bool) {
-	i, known := b.index[s]
-	if !known {
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := &b.entries[i]
-	e.heard, e.refused = time.Now(), !served
+	if i, known := b.index[s]; known {
+		b.hear(&b.entries[i], served)
+	}
 }
 
 // Price is of exchange.Sink. A price comes after those before it, whatever its
 // time: that does not go back.
 func (b *board) Price(p ticker.Price) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	i, known := b.index[p.Symbol]
 	if !known {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	e := &b.entries[i]
-	e.heard, e.refused = time.Now(), false
+	b.hear(e, true)
 	p.Timestamp = max(p.Timestamp, e.price.Timestamp)
 	if p != e.price {
-		e.price, e.changed = p, true
+		e.price = p
+		b.change(i)
 	}
 }
 
-// A batch is what has changed between two ticks.
-type batch struct {
-	index  []int // of each price on the board, ascending
-	prices []ticker.Price
+// hear notes that something was said of a symbol.
+func (b *board) hear(e *entry, served bool) {
+	if served != (e.state == bus.Live) {
+		b.restless = true
+	}
+	e.heard, e.refused = time.Now(), !served
 }
 
-// take moves what has changed into into, but for symbols that are not live:
-// their change waits.
-func (b *board) take(into *batch) {
-	into.index, into.prices = into.index[:0], into.prices[:0]
+func (b *board) change(i int) {
+	if e := &b.entries[i]; !e.changed {
+		e.changed = true
+		b.changed = append(b.changed, i)
+	}
+}
+
+// gather appends the symbols of which something else is said than at the last
+// gather, in no order.
+func (b *board) gather(into []int) []int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.entries {
-		if e := &b.entries[i]; e.changed && e.state == bus.Live {
-			e.changed = false
-			into.index = append(into.index, i)
-			into.prices = append(into.prices, e.price)
-		}
+	for _, i := range b.changed {
+		b.entries[i].changed = false
 	}
+	into = append(into, b.changed...)
+	b.changed = b.changed[:0]
+	return into
 }
 
-// putBack undoes a take.
-func (b *board) putBack(taken *batch) {
+// look is what is said of the symbols that which lists.
+func (b *board) look(which []int, into []said) []said {
+	into = slices.Grow(into[:0], len(which))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, i := range taken.index {
-		b.entries[i].changed = true
+	for _, i := range which {
+		into = append(into, b.entries[i].said)
 	}
+	return into
+}
+
+// silence is how long the source has said nothing.
+func (b *board) silence(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.heard.IsZero() {
+		return 0
+	}
+	return max(now.Sub(b.heard), 0)
 }

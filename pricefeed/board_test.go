@@ -11,10 +11,16 @@ func price(s ticker.Symbol, p ticker.Decimal, timestamp int64) ticker.Price {
 	return ticker.Price{Symbol: s, Price: p, Timestamp: timestamp}
 }
 
-func taken(b *board) []ticker.Price {
-	var t batch
-	b.take(&t)
-	return t.prices
+// taken is the prices of which something else is said than before, in order.
+func taken(b *board) (prices []ticker.Price) {
+	which := b.gather(nil)
+	slices.Sort(which)
+	for _, s := range b.look(which, nil) {
+		if s.price.Price != "" {
+			prices = append(prices, s.price)
+		}
+	}
+	return prices
 }
 
 func TestBoardGivesWhatChanged(t *testing.T) {
@@ -60,16 +66,22 @@ func TestBoardWhatAChangeIs(t *testing.T) {
 	}
 }
 
-func TestBoardPutBack(t *testing.T) {
+// What is known of a symbol lasts as long as it is listed.
+func TestBoardLists(t *testing.T) {
 	b := newBoard([]ticker.Symbol{"A-USD", "B-USD", "C-USD"}, 0)
 	b.Price(price("A-USD", "1", 10))
-	b.Price(price("C-USD", "2", 10))
-	var first batch
-	b.take(&first)
-	b.Price(price("C-USD", "3", 11))
-	b.putBack(&first)
-	want := []ticker.Price{price("A-USD", "1", 10), price("C-USD", "3", 11)}
+	b.Price(price("C-USD", "3", 10))
+	taken(b)
+	b.list([]ticker.Symbol{"C-USD", "D-USD", "A-USD"})
+	b.Price(price("B-USD", "9", 10))
+	b.Price(price("D-USD", "4", 10))
+	want := []ticker.Price{price("C-USD", "3", 10), price("D-USD", "4", 10), price("A-USD", "1", 10)}
 	if got := taken(b); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	b.list([]ticker.Symbol{"A-USD"})
+	b.list([]ticker.Symbol{"A-USD", "C-USD"})
+	if got := taken(b); !slices.Equal(got, want[2:]) {
+		t.Errorf("got %v, want %v", got, want[2:])
 	}
 }

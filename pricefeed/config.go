@@ -3,12 +3,16 @@ package pricefeed
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"tickerd/bus"
+	"tickerd/pricefeed/binance"
 	"tickerd/pricefeed/coinbase"
+	"tickerd/pricefeed/history"
+	"tickerd/pricefeed/kraken"
+	"tickerd/pricefeed/replay"
 	"tickerd/ticker"
 )
 
@@ -16,7 +20,17 @@ import (
 const (
 	SourceSimulator = "simulator"
 	SourceCoinbase  = coinbase.Name
-	SourceNone      = "none" // another node's
+	SourceKraken    = kraken.Name
+	SourceBinance   = binance.Name
+	SourceComposite = "composite" // of several exchanges
+	SourceReplay    = "replay"    // of a recording
+	SourceNone      = "none"      // another node's
+)
+
+// exchanges are the sources that a composite can be made of, sources all that there are.
+var (
+	exchanges  = []string{SourceCoinbase, SourceKraken, SourceBinance}
+	allSources = slices.Concat([]string{SourceSimulator}, exchanges, []string{SourceComposite, SourceReplay, SourceNone})
 )
 
 const (
@@ -43,35 +57,20 @@ type Config struct {
 	// Seed makes the simulator's prices the same at every start; 0: never the same.
 	Seed int64 `toml:"seed"`
 
-	Coinbase  ExchangeConfig  `toml:"coinbase"`
-	Kraken    ExchangeConfig  `toml:"kraken"`
-	Binance   BinanceConfig   `toml:"binance"`
+	Coinbase  coinbase.Config `toml:"coinbase"`
+	Kraken    kraken.Config   `toml:"kraken"`
+	Binance   binance.Config  `toml:"binance"`
 	Composite CompositeConfig `toml:"composite"`
-	Replay    ReplayConfig    `toml:"replay"`
-}
-
-// ExchangeConfig is the table of an exchange.
-type ExchangeConfig struct {
-	// URL is the complete WebSocket address, so that something else can stand in
-	// for the exchange.
-	URL string `toml:"url"`
-}
-
-// BinanceConfig is the table [pricefeed.binance].
-type BinanceConfig struct {
-	URL        string `toml:"url"`
-	QuoteAlias string `toml:"quote_alias"`
+	Replay    replay.Config   `toml:"replay"`
+	History   history.Config  `toml:"history"`
 }
 
 // CompositeConfig is the table [pricefeed.composite].
 type CompositeConfig struct {
+	// Sources are the exchanges.
 	Sources []string `toml:"sources"`
-}
-
-// ReplayConfig is the table [pricefeed.replay].
-type ReplayConfig struct {
-	File  string  `toml:"file"`
-	Speed float64 `toml:"speed"`
+	// Band is how far a price may be from the median, as a share of it, and count.
+	Band float64 `toml:"band"`
 }
 
 // Defaults are the settings that nothing overrides.
@@ -81,7 +80,12 @@ func Defaults() Config {
 		Symbols:    []string{"BTC-USD", "ETH-USD", "SOL-USD"},
 		Interval:   10 * time.Millisecond,
 		StaleAfter: 30 * time.Second,
-		Coinbase:   ExchangeConfig{URL: coinbase.URL},
+		Coinbase:   coinbase.Defaults(),
+		Kraken:     kraken.Defaults(),
+		Binance:    binance.Defaults(),
+		Composite:  CompositeConfig{Sources: slices.Clone(exchanges), Band: 0.05},
+		Replay:     replay.Defaults(),
+		History:    history.Defaults(),
 	}
 }
 
@@ -95,29 +99,39 @@ func (c Config) Validate() error {
 		{"symbols", c.checkSymbols()},
 		{"interval", checkBetween(c.Interval, minInterval, maxInterval)},
 		{"stale_after", checkBetween(c.StaleAfter, minStaleAfter, maxStaleAfter)},
-		{"coinbase.url", checkURL(c.Coinbase.URL)},
-		{"kraken.url", checkLater(c.Kraken.URL != "")},
-		{"binance.url", checkLater(c.Binance.URL != "")},
-		{"binance.quote_alias", checkLater(c.Binance.QuoteAlias != "")},
-		{"composite.sources", checkLater(len(c.Composite.Sources) > 0)},
-		{"replay.file", checkLater(c.Replay.File != "")},
-		{"replay.speed", checkLater(c.Replay.Speed != 0)},
+		{"composite.sources", c.Composite.checkSources()},
+		{"composite.band", c.Composite.checkBand()},
 	} {
 		if check.err != nil {
 			return &bus.KeyError{Key: check.key, Err: check.err}
+		}
+	}
+	for _, table := range []struct {
+		name   string
+		config interface{ Validate() error }
+	}{
+		{"coinbase", c.Coinbase},
+		{"kraken", c.Kraken},
+		{"binance", c.Binance},
+		{"replay", c.Replay},
+		{"history", c.History},
+	} {
+		if err := table.config.Validate(); err != nil {
+			key, ok := errors.AsType[*bus.KeyError](err)
+			if !ok {
+				return &bus.KeyError{Key: table.name, Err: err}
+			}
+			return &bus.KeyError{Key: table.name + "." + key.Key, Err: key.Err}
 		}
 	}
 	return nil
 }
 
 func checkSource(source string) error {
-	switch source {
-	case SourceSimulator, SourceCoinbase, SourceNone:
-		return nil
-	case "kraken", "binance", "composite", "replay":
-		return fmt.Errorf("%q is not supported yet: it comes with a later version", source)
+	if !slices.Contains(allSources, source) {
+		return fmt.Errorf("%q is none of %s", source, strings.Join(allSources, ", "))
 	}
-	return fmt.Errorf("%q is none of simulator, coinbase, none", source)
+	return nil
 }
 
 func (c Config) checkSymbols() error {
@@ -158,24 +172,24 @@ func checkBetween(d, least, most time.Duration) error {
 	return nil
 }
 
-func checkURL(text string) error {
-	u, err := url.ParseRequestURI(text)
-	switch {
-	case err != nil:
-		return errors.New("not an address: wss://host[:port]/path")
-	case !slices.Contains([]string{"ws", "wss"}, u.Scheme):
-		return fmt.Errorf("scheme %q is not ws or wss", u.Scheme)
-	case u.Hostname() == "":
-		return errors.New("without a host: wss://host[:port]/path")
-	case u.User != nil:
-		return errors.New("with a user name, which has no meaning here")
+func (c CompositeConfig) checkSources() error {
+	if len(c.Sources) == 0 {
+		return errors.New("empty: there is nothing to make a price of")
+	}
+	for i, name := range c.Sources {
+		switch {
+		case !slices.Contains(exchanges, name):
+			return fmt.Errorf("%q is none of %s", name, strings.Join(exchanges, ", "))
+		case slices.Contains(c.Sources[:i], name):
+			return fmt.Errorf("%s is listed twice", name)
+		}
 	}
 	return nil
 }
 
-func checkLater(set bool) error {
-	if set {
-		return errors.New("not supported yet: it comes with a later version")
+func (c CompositeConfig) checkBand() error {
+	if !(c.Band > 0 && c.Band <= 1) {
+		return fmt.Errorf("%v is not above 0 and at most 1", c.Band)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package pricefeed
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,10 @@ func TestValidate(t *testing.T) {
 		says   string
 	}{
 		"coinbase":          {func(c *Config) { c.Source = "coinbase" }, "", ""},
+		"composite":         {func(c *Config) { c.Source = "composite" }, "", ""},
+		"kraken":            {func(c *Config) { c.Source = "kraken" }, "", ""},
+		"binance":           {func(c *Config) { c.Source = "binance" }, "", ""},
+		"replay":            {func(c *Config) { c.Source = "replay" }, "", ""},
 		"none":              {func(c *Config) { c.Source = "none" }, "", ""},
 		"none, no symbols":  {func(c *Config) { c.Source, c.Symbols = "none", nil }, "", ""},
 		"lower case":        {func(c *Config) { c.Symbols = []string{"btc-usd"} }, "", ""},
@@ -38,10 +43,6 @@ func TestValidate(t *testing.T) {
 
 		"no source":          {func(c *Config) { c.Source = "" }, "source", `"" is none of`},
 		"unknown source":     {func(c *Config) { c.Source = "Coinbase" }, "source", `"Coinbase" is none of`},
-		"kraken":             {func(c *Config) { c.Source = "kraken" }, "source", "later version"},
-		"binance":            {func(c *Config) { c.Source = "binance" }, "source", "later version"},
-		"composite":          {func(c *Config) { c.Source = "composite" }, "source", "later version"},
-		"replay":             {func(c *Config) { c.Source = "replay" }, "source", "later version"},
 		"no symbols":         {func(c *Config) { c.Symbols = nil }, "symbols", "empty"},
 		"not a symbol":       {func(c *Config) { c.Symbols = []string{"BTC-USD", "BTCUSD"} }, "symbols", `"BTCUSD"`},
 		"symbol twice":       {func(c *Config) { c.Symbols = []string{"BTC-USD", "btc-usd"} }, "symbols", "BTC-USD is listed twice"},
@@ -56,12 +57,18 @@ func TestValidate(t *testing.T) {
 		"no scheme":          {func(c *Config) { c.Coinbase.URL = "ws-feed.exchange.coinbase.com" }, "coinbase.url", "not an address"},
 		"no host":            {func(c *Config) { c.Coinbase.URL = "wss:///feed" }, "coinbase.url", "without a host"},
 		"user in URL":        {func(c *Config) { c.Coinbase.URL = "wss://me:secret@host" }, "coinbase.url", "user name"},
-		"kraken.url":         {func(c *Config) { c.Kraken.URL = "wss://x" }, "kraken.url", "later version"},
-		"binance.url":        {func(c *Config) { c.Binance.URL = "wss://x" }, "binance.url", "later version"},
-		"quote_alias":        {func(c *Config) { c.Binance.QuoteAlias = "USD=USDT" }, "binance.quote_alias", "later version"},
-		"composite.sources":  {func(c *Config) { c.Composite.Sources = []string{"kraken"} }, "composite.sources", "later version"},
-		"replay.file":        {func(c *Config) { c.Replay.File = "x" }, "replay.file", "later version"},
-		"replay.speed":       {func(c *Config) { c.Replay.Speed = 1 }, "replay.speed", "later version"},
+		"kraken.url":         {func(c *Config) { c.Kraken.URL = "x" }, "kraken.url", ""},
+		"kraken.rest":        {func(c *Config) { c.Kraken.REST = "ws://x" }, "kraken.rest", ""},
+		"binance.url":        {func(c *Config) { c.Binance.URL = "" }, "binance.url", ""},
+		"quote_alias":        {func(c *Config) { c.Binance.QuoteAlias = "USD" }, "binance.quote_alias", "OURS=THEIRS"},
+		"replay.speed":       {func(c *Config) { c.Replay.Speed = 0 }, "replay.speed", "0 is not between"},
+		"history":            {func(c *Config) { c.History.Keep1s = 0 }, "history.keep_1s", "0s is not between"},
+		"no exchange":        {func(c *Config) { c.Composite.Sources = nil }, "composite.sources", "empty"},
+		"unknown exchange":   {func(c *Config) { c.Composite.Sources = []string{"simulator"} }, "composite.sources", `"simulator" is none of`},
+		"exchange twice":     {func(c *Config) { c.Composite.Sources = []string{"coinbase", "coinbase"} }, "composite.sources", "twice"},
+		"no band":            {func(c *Config) { c.Composite.Band = 0 }, "composite.band", "0 is not above 0"},
+		"band is everything": {func(c *Config) { c.Composite.Band = 1.1 }, "composite.band", "1.1"},
+		"band is no number":  {func(c *Config) { c.Composite.Band = math.NaN() }, "composite.band", "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Defaults()

@@ -1,6 +1,6 @@
 // Package pricefeed brings prices in and publishes them: a [Feed] takes them from
-// a source, keeps the newest of each symbol, and every interval (10 ms) puts what
-// has changed into one message.
+// one source or several, keeps the newest of each symbol, and every interval (10 ms)
+// puts what has changed into one message.
 //
 //	ticker.prices       the tick, with the headers Tickerd-Node and Tickerd-Term        feed → gateways
 //	ticker.status       bus.Status, when symbols turn live, stale or down               feed → gateways
@@ -8,18 +8,26 @@
 //	pricefeed.status    empty, answered with a list of bus.Status                       gateway → feed
 //
 // To use it: [Defaults], [Config.Validate], [New], then [Feed.Run] for as long as
-// the node lives; [Feed.Ready] and [Feed.Stats] at any time.
+// the node lives; [Feed.Subscribe], [Feed.Ready] and [Feed.Stats] at any time.
 //
 // # Sources
 //
-// An exchange's adapter (pricefeed/coinbase) is a [Source]: it pushes prices, as
-// they come, onto the board, and the feed takes from there what has changed. The
-// simulator makes a step when the feed asks for one, so that no two of its steps
-// ever become one. Prices are decimal digits from end to end, never a float.
+// An exchange's adapter (pricefeed/coinbase, kraken, binance) is a [Source]: it pushes
+// prices, as they come, onto a board of its own. The simulator and a recording
+// (pricefeed/replay) are played by the feed, a step for each tick, so that no two of
+// their steps ever become one. Prices are decimal digits from end to end, never a
+// float.
 //
 // A further exchange is a package beside coinbase on top of pricefeed/exchange,
-// a name in config.go, and a line in [New]. Its tests connect it to
+// a name in config.go, and a line in open.go. Its tests connect it to
 // pricefeed/exchangetest.
+//
+// # One price of several
+//
+// With the source "composite" the price of a symbol is the median of what those
+// exchanges say that are live, without those that are far from it. Who stands behind
+// it is told in the status of the composite; the states of the exchanges are told as
+// those of its parts.
 //
 // # What a change is
 //

@@ -112,7 +112,7 @@ func TestPricesDigitForDigit(t *testing.T) {
 	if err := g.ready(f); err != nil {
 		t.Error(err)
 	}
-	if got := f.Stats(); got.Messages < 8 || got.Connects != 1 {
+	if got := f.Stats().Sources[0]; got.Messages < 8 || got.Connects != 1 || got.States[live] != 2 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -214,7 +214,7 @@ func TestFeedSaysWhenSymbolsAreStale(t *testing.T) {
 	if err := g.ready(f); err == nil || err.Error() != "price feed: coinbase is stale" {
 		t.Errorf("ready: %v", err)
 	}
-	if got := f.Stats(); got.Connects != 1 {
+	if got := f.Stats().Sources[0]; got.Connects != 1 {
 		t.Errorf("%+v", got)
 	}
 	ticks := g.ticks

@@ -12,117 +12,139 @@ import (
 	"golang.org/x/time/rate"
 
 	"tickerd/bus"
-	"tickerd/pricefeed/coinbase"
+	"tickerd/pricefeed/history"
 	"tickerd/ticker"
 )
 
-// Feed publishes the prices of one source.
+// Feed publishes the prices of one source, or those that several agree on.
 type Feed struct {
-	cfg       Config
-	node      string
-	bus       *bus.Conn
-	log       *slog.Logger
-	symbols   []ticker.Symbol
-	board     *board
-	source    Source     // nil with the simulator, and without a source
-	simulator *simulator // nil with an exchange, and without a source
+	cfg     Config
+	node    string
+	bus     *bus.Conn
+	history *history.History // nil: none
+	log     *slog.Logger
+	origins []*origin // one or, for the composite, several; none without a source
+	player  player    // nil with exchanges
 
-	leases   chan *bus.Lease // from keepLease to publish
+	leases   chan *bus.Lease      // from keepLease to publish
+	lists    chan []ticker.Symbol // from Subscribe to publish
 	counters counters
-	health   atomic.Pointer[string] // the source's state as last told; nil: none yet
+	health   atomic.Pointer[string] // the state as last told; nil: none yet
 	failing  atomic.Bool            // the last tick could not be published
 
 	// Owned by publish.
-	lease     *bus.Lease
-	tick      batch
-	message   bus.Msg        // the last tick; its memory is used again
-	told      []string       // the state of each symbol as last told; "": not yet
-	news      []int          // where told has just changed
-	published []ticker.Price // of each symbol; without digits: none yet
-	seq       uint64         // of the last tick
-	ts        int64          // of the last tick, unix µs
-	trouble   rate.Sometimes
+	symbols  []ticker.Symbol
+	markets  []market // of each symbol
+	lease    *bus.Lease
+	waiting  []int          // symbols whose verdict may have changed
+	rows     [][]said       // what each origin says of those
+	verdicts []verdict      // of those
+	news     []int          // of those, whose verdict has just changed
+	untold   bool           // all states are to be told again
+	batch    []ticker.Price // to be published, of the first that wait
+	message  bus.Msg        // the last tick; its memory is used again
+	seq      uint64         // of the last tick
+	ts       int64          // of the last tick, unix µs
+
+	trouble    rate.Sometimes
+	statusLog  rate.Sometimes // thousands of symbols may come one by one
+	outlierLog rate.Sometimes
+}
+
+// Parts are what a feed is made of besides its settings.
+type Parts struct {
+	Bus     *bus.Conn
+	Node    string
+	History *history.History // takes in every tick; nil: nobody does
+	Log     *slog.Logger
 }
 
 // New makes the feed of a node from settings that are valid. It does nothing
 // before Run.
-func New(cfg Config, conn *bus.Conn, node string, log *slog.Logger) (*Feed, error) {
+func New(cfg Config, p Parts) (*Feed, error) {
 	symbols, err := cfg.symbols()
 	if err != nil {
 		return nil, fmt.Errorf("price feed: %w", err)
 	}
 	f := &Feed{
-		cfg:       cfg,
-		node:      node,
-		bus:       conn,
-		log:       log,
-		symbols:   symbols,
-		leases:    make(chan *bus.Lease, 1),
-		message:   bus.Msg{Subject: bus.Prices, Header: map[string][]string{bus.HeaderNode: {node}}},
-		told:      make([]string, len(symbols)),
-		published: make([]ticker.Price, len(symbols)),
-		trouble:   rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		cfg:     cfg,
+		node:    p.Node,
+		bus:     p.Bus,
+		history: p.History,
+		log:     p.Log,
+		symbols: symbols,
+		markets: make([]market, len(symbols)),
+		leases:  make(chan *bus.Lease, 1),
+		lists:   make(chan []ticker.Symbol, 1),
+		message: bus.Msg{Subject: bus.Prices, Header: map[string][]string{bus.HeaderNode: {p.Node}}},
+		trouble: rate.Sometimes{First: 1, Interval: 10 * time.Second},
+
+		statusLog:  rate.Sometimes{First: 20, Interval: time.Second},
+		outlierLog: rate.Sometimes{First: 10, Interval: time.Minute},
 	}
-	switch cfg.Source {
-	case SourceSimulator:
-		f.board = newBoard(symbols, 0)
-		f.simulator = newSimulator(symbols, cfg.Seed)
-	case SourceCoinbase:
-		f.board = newBoard(symbols, cfg.StaleAfter)
-		f.source = coinbase.New(cfg.Coinbase.URL, symbols, log)
-	case SourceNone:
-	default:
-		return nil, fmt.Errorf("price feed: %w", checkSource(cfg.Source))
+	if f.origins, f.player, err = cfg.open(symbols, p.Log); err != nil {
+		return nil, fmt.Errorf("price feed: %w", err)
 	}
+	f.rows = make([][]said, len(f.origins))
 	return f, nil
 }
 
 // Run publishes until ctx ends. It takes the lease of the cluster's publisher,
 // tries again for as long as the bus cannot give it, and gives it back at the
-// end. An error means that the source or the bus connection is beyond repair.
+// end. An error means that a source or the bus connection is beyond repair.
 // It is called once.
 func (f *Feed) Run(ctx context.Context) error {
-	if f.board == nil {
+	if len(f.origins) == 0 {
 		<-ctx.Done()
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
-		parts sync.WaitGroup
-		lease *bus.Lease
-		err   error
+		parts    sync.WaitGroup
+		lease    *bus.Lease
+		failures = make([]error, len(f.origins))
 	)
 	parts.Go(func() { lease = f.keepLease(ctx) })
-	if f.source != nil {
+	if f.player != nil {
 		parts.Go(func() {
-			err = f.runSource(ctx)
-			cancel()
+			if err := f.player.Run(ctx); err != nil && ctx.Err() == nil {
+				f.log.Error("prices end", "source", f.cfg.Source, "err", err)
+			}
 		})
+	}
+	for i, o := range f.origins {
+		if o.source != nil {
+			parts.Go(func() {
+				failures[i] = o.run(ctx)
+				cancel()
+			})
+		}
 	}
 	failure := f.publish(ctx)
 	cancel()
 	parts.Wait()
 	f.release(lease)
-	return errors.Join(failure, err)
+	return errors.Join(append(failures, failure)...)
 }
 
-func (f *Feed) runSource(ctx context.Context) error {
-	err := f.source.Run(ctx, f.board)
+// run brings in what the source says.
+func (o *origin) run(ctx context.Context) error {
+	err := o.source.Run(ctx, o.board)
 	switch {
 	case ctx.Err() != nil:
 		return nil
 	case err == nil:
-		return fmt.Errorf("price feed: %s ended", f.cfg.Source)
+		return fmt.Errorf("price feed: %s ended", o.name)
 	}
-	return fmt.Errorf("price feed: %s: %w", f.cfg.Source, err)
+	return fmt.Errorf("price feed: %s: %w", o.name, err)
 }
 
 // Ready is nil when prices flow: a tick has been published, the last one that
 // was due as well, and some symbol is live. Its error says what is missing, in
 // words for everyone.
 func (f *Feed) Ready() error {
-	if f.board == nil {
+	if len(f.origins) == 0 {
 		return nil
 	}
 	if state := f.health.Load(); state != nil && *state != bus.Live {

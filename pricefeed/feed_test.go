@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,10 +74,15 @@ func (w *wire) tick() ticker.Tick {
 // status waits for the next message, which must be a status.
 func (w *wire) status() bus.Status {
 	w.t.Helper()
-	m := w.next()
+	return parseStatus(w.t, w.next())
+}
+
+// parseStatus reads a message that must be a status.
+func parseStatus(t *testing.T, m *bus.Msg) bus.Status {
+	t.Helper()
 	var s bus.Status
 	if err := json.Unmarshal(m.Data, &s); err != nil || m.Subject != bus.StatusNews || s.Type != "status" {
-		w.t.Fatalf("got %s %s (%v), want a status", m.Subject, m.Data, err)
+		t.Fatalf("got %s %s (%v), want a status", m.Subject, m.Data, err)
 	}
 	return s
 }
@@ -135,7 +141,7 @@ func run(t *testing.T, s *bus.Server, cfg Config) (f *Feed, stop func()) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(cfg, bustest.Connect(t, s, "pricefeed"), s.Node(), discard())
+	f, err := New(cfg, Parts{Bus: bustest.Connect(t, s, "pricefeed"), Node: s.Node(), Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +208,7 @@ func TestSimulatorOnTheBus(t *testing.T) {
 		}
 		// Each message is one step, whole and in the configured order.
 		want = want[:0]
-		reference.step(time.UnixMicro(tick.TS), &want)
+		reference.Step(time.UnixMicro(tick.TS), &want)
 		if !slices.Equal(tick.Data, want) {
 			t.Fatalf("seq %d: %v, want %v", tick.Seq, tick.Data, want)
 		}
@@ -337,19 +343,20 @@ func TestNoSource(t *testing.T) {
 	if len(w.msgs) != 0 {
 		t.Errorf("published %s", w.next().Data)
 	}
-	if got := f.Stats(); got != (Stats{}) {
+	if got := f.Stats(); !reflect.DeepEqual(got, Stats{}) {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestNewRefusesWhatValidateWould(t *testing.T) {
 	for _, change := range []func(*Config){
-		func(c *Config) { c.Source = "kraken" },
+		func(c *Config) { c.Source = "krake" },
+		func(c *Config) { c.Source, c.Replay.File = SourceReplay, "nowhere" },
 		func(c *Config) { c.Symbols = []string{"?"} },
 	} {
 		cfg := Defaults()
 		change(&cfg)
-		if _, err := New(cfg, nil, "", discard()); err == nil {
+		if _, err := New(cfg, Parts{Log: discard()}); err == nil {
 			t.Errorf("%+v is taken", cfg)
 		}
 	}
@@ -388,7 +395,7 @@ func TestBusWithoutStore(t *testing.T) {
 	conn := bustest.Connect(t, s, "pricefeed")
 	conn.Close()
 	log := make(records, 1000)
-	f, err := New(simulated(), conn, s.Node(), slog.New(log))
+	f, err := New(simulated(), Parts{Bus: conn, Node: s.Node(), Log: slog.New(log)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,7 +412,7 @@ func TestBusWithoutStore(t *testing.T) {
 // and taken back.
 func TestLeaseIsTakenAgain(t *testing.T) {
 	s := bustest.New(t)
-	f, err := New(simulated(), bustest.Connect(t, s, "pricefeed"), s.Node(), discard())
+	f, err := New(simulated(), Parts{Bus: bustest.Connect(t, s, "pricefeed"), Node: s.Node(), Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +454,7 @@ func TestHold(t *testing.T) {
 	w := listen(t, s, bus.Prices, bus.StatusNews)
 	cfg := simulated()
 	cfg.Source = SourceCoinbase
-	f, err := New(cfg, bustest.Connect(t, s, "pricefeed"), s.Node(), discard())
+	f, err := New(cfg, Parts{Bus: bustest.Connect(t, s, "pricefeed"), Node: s.Node(), Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,8 +464,9 @@ func TestHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.board.Link(true)
-		f.board.Price(price("ETH-USD", ticker.Decimal(strconv.Itoa(i+1)), 10))
+		board := f.origins[0].board
+		board.Link(true)
+		board.Price(price("ETH-USD", ticker.Decimal(strconv.Itoa(i+1)), 10))
 		f.hold(lease)
 		f.turn(time.Now())
 		if got := w.status(); got.State != down || !slices.Equal(got.Symbols, []string{"BTC-USD", "SOL-USD"}) {
@@ -486,7 +494,7 @@ func TestFailedTickIsTriedAgain(t *testing.T) {
 	w := listen(t, s, bus.Prices)
 	good, bad := bustest.Connect(t, s, "pricefeed"), bustest.Connect(t, s, "closed")
 	bad.Close()
-	f, err := New(simulated(), good, s.Node(), discard())
+	f, err := New(simulated(), Parts{Bus: good, Node: s.Node(), Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -510,7 +518,7 @@ func TestFailedTickIsTriedAgain(t *testing.T) {
 	for range 4 {
 		tick := w.tick()
 		want = want[:0]
-		reference.step(time.Now(), &want)
+		reference.Step(time.Now(), &want)
 		for i := range want {
 			if tick.Data[i].Price != want[i].Price {
 				t.Errorf("%v, want %v", tick.Data, want)
@@ -529,12 +537,12 @@ func TestFailedStatusIsToldAgain(t *testing.T) {
 	bad.Close()
 	cfg := Defaults()
 	cfg.Source = SourceCoinbase
-	f, err := New(cfg, good, s.Node(), discard())
+	f, err := New(cfg, Parts{Bus: good, Node: s.Node(), Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f.bus = range []*bus.Conn{bad, bad, good, good} {
-		f.tell(time.Now())
+		f.watch(time.Now())
 	}
 	w.flush()
 	if err := good.Flush(t.Context()); err != nil {
@@ -553,6 +561,10 @@ type ending struct{ err error }
 
 func (e ending) Run(context.Context, exchange.Sink) error { return e.err }
 func (ending) Stats() exchange.Stats                      { return exchange.Stats{} }
+func (ending) Subscribe([]ticker.Symbol)                  {}
+func (ending) Candles(context.Context, ticker.Symbol, time.Duration, time.Time) ([]ticker.Candle, error) {
+	return nil, nil
+}
 
 func TestSourceFails(t *testing.T) {
 	s := bustest.New(t)
@@ -560,11 +572,11 @@ func TestSourceFails(t *testing.T) {
 	cfg.Source = SourceCoinbase
 	broken := errors.New("broken")
 	for _, source := range []ending{{broken}, {nil}} {
-		f, err := New(cfg, bustest.Connect(t, s, "pricefeed"), s.Node(), discard())
+		f, err := New(cfg, Parts{Bus: bustest.Connect(t, s, "pricefeed"), Node: s.Node(), Log: discard()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.source = source
+		f.origins[0].source = source
 		if err := f.Run(t.Context()); err == nil || !errors.Is(err, source.err) && source.err != nil {
 			t.Errorf("%v: Run: %v", source.err, err)
 		}

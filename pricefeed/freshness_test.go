@@ -32,7 +32,10 @@ func newWatched(t *testing.T) *watched {
 // expect watches, and checks the states and which of them are news.
 func (w *watched) expect(when string, states []string, news ...int) {
 	w.t.Helper()
-	got := w.watch(time.Now(), w.told, nil)
+	var got []int
+	if w.watch(time.Now()) {
+		got = w.correct(w.told, nil)
+	}
 	if !slices.Equal(w.told, states) || !slices.Equal(got, news) {
 		w.t.Errorf("%s: %v, news %v; want %v, news %v", when, w.told, got, states, news)
 	}
@@ -99,74 +102,34 @@ func TestFreshnessOverConnections(t *testing.T) {
 	})
 }
 
-func TestFreshnessHoldsPricesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWatched(t)
-		w.Link(true)
-		w.Price(price("A-USD", "1", 10))
-		if got := taken(w.board); len(got) != 0 {
-			t.Errorf("before anyone was told that it is live: %v", got)
-		}
-		w.expect("heard", []string{live, down, down}, 0, 1, 2)
-		if got := taken(w.board); len(got) != 1 {
-			t.Errorf("live: %v", got)
-		}
-		w.Price(price("A-USD", "2", 10))
-		time.Sleep(30 * time.Second)
-		w.expect("30 s later", []string{stale, stale, stale}, 0, 1, 2)
-		if got := taken(w.board); len(got) != 0 {
-			t.Errorf("stale: %v", got)
-		}
-		w.Market("A-USD", true)
-		w.expect("heartbeat", []string{live, stale, stale}, 0)
-		if got := taken(w.board); len(got) != 1 {
-			t.Errorf("live again: %v", got)
-		}
-		time.Sleep(30 * time.Second)
-		w.expect("30 s later", []string{stale, stale, stale}, 0)
-		w.Market("A-USD", true)
-		w.expect("heartbeat", []string{live, stale, stale}, 0)
-		if got := taken(w.board); len(got) != 0 {
-			t.Errorf("nothing new, but published again: %v", got)
-		}
-	})
-}
-
-func TestSimulatorIsNotWatched(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, told := newBoard([]ticker.Symbol{"A-USD"}, 0), make([]string, 1)
-		b.Price(price("A-USD", "1", 10))
-		time.Sleep(time.Hour)
-		if news := b.watch(time.Now(), told, nil); len(news) != 0 || told[0] != "" {
-			t.Errorf("told %v", told)
-		}
-		if got := taken(b); len(got) != 1 {
-			t.Errorf("published %v", got)
-		}
-	})
-}
-
-func TestStatuses(t *testing.T) {
-	symbols := []ticker.Symbol{"A-USD", "B-USD", "C-USD", "D-USD"}
-	states := []string{live, down, stale, down}
-	got := statuses("coinbase", symbols, states, []int{0, 1, 2, 3})
+func TestGrouped(t *testing.T) {
+	g := grouped{}
+	for _, s := range []struct {
+		state  string
+		from   sources
+		symbol ticker.Symbol
+	}{{live, 0b101, "A-USD"}, {down, 0, "B-USD"}, {live, 0b1, "C-USD"}, {stale, 0, "D-USD"}, {down, 0, "E-USD"}, {live, 0b101, "F-USD"}} {
+		g.add(s.state, s.from, s.symbol)
+	}
+	status := func(state string, sources []string, symbols ...string) bus.Status {
+		return bus.Status{Type: "status", Source: "composite", State: state, Symbols: symbols, Sources: sources}
+	}
+	got := g.statuses("composite", []*origin{{name: "coinbase"}, {name: "kraken"}, {name: "binance"}})
 	want := []bus.Status{
-		{Type: "status", Source: "coinbase", State: down, Symbols: []string{"B-USD", "D-USD"}},
-		{Type: "status", Source: "coinbase", State: stale, Symbols: []string{"C-USD"}},
-		{Type: "status", Source: "coinbase", State: live, Symbols: []string{"A-USD"}},
+		status(down, nil, "B-USD", "E-USD"),
+		status(stale, nil, "D-USD"),
+		status(live, []string{"coinbase"}, "C-USD"),
+		status(live, []string{"coinbase", "binance"}, "A-USD", "F-USD"),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := statuses("coinbase", symbols, states, []int{3}); !reflect.DeepEqual(got, []bus.Status{{Type: "status", Source: "coinbase", State: down, Symbols: []string{"D-USD"}}}) {
-		t.Errorf("of one: %v", got)
-	}
-	if got := statuses("coinbase", symbols, make([]string, 4), []int{0, 1, 2, 3}); got == nil || len(got) != 0 {
+	if got := (grouped{}).statuses("composite", nil); got == nil || len(got) != 0 {
 		t.Errorf("of none: %v", got)
 	}
 }
 
-func TestOverall(t *testing.T) {
+func TestBest(t *testing.T) {
 	for _, tt := range []struct {
 		states []string
 		want   string
@@ -176,7 +139,7 @@ func TestOverall(t *testing.T) {
 		{[]string{stale, down}, stale},
 		{[]string{down, stale, live}, live},
 	} {
-		if got := overall(tt.states); got != tt.want {
+		if got := best(tt.states); got != tt.want {
 			t.Errorf("%v: %s", tt.states, got)
 		}
 	}

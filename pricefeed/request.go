@@ -32,14 +32,14 @@ func (f *Feed) answer(m *bus.Msg) {
 func (f *Feed) snapshot() []byte {
 	msg := ticker.AppendHead(nil, f.seq, f.ts, true)
 	comma := false
-	for _, p := range f.published {
-		if p.Price == "" {
+	for _, m := range f.markets {
+		if m.price.Price == "" {
 			continue
 		}
 		if comma {
 			msg = append(msg, ',')
 		}
-		msg, comma = p.AppendJSON(msg), true
+		msg, comma = m.price.AppendJSON(msg), true
 	}
 	return append(msg, ticker.Tail...)
 }
@@ -50,5 +50,14 @@ func (f *Feed) current() []bus.Status {
 	for i := range all {
 		all[i] = i
 	}
-	return statuses(f.cfg.Source, f.symbols, f.told, all)
+	list := []bus.Status{}
+	for _, o := range f.origins {
+		if o.board.staleAfter > 0 {
+			list = append(list, f.ofOrigin(o, all)...)
+		}
+	}
+	if f.isComposite() {
+		list = append(list, f.ofComposite(all)...)
+	}
+	return list
 }

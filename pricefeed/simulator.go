@@ -1,7 +1,9 @@
 package pricefeed
 
 import (
+	"context"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,11 +45,24 @@ func newSimulator(symbols []ticker.Symbol, seed int64) *simulator {
 		random = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	s := &simulator{random: random}
-	for _, symbol := range symbols {
-		start := startOf(symbol)
-		s.walks = append(s.walks, walk{symbol, start, start})
-	}
+	s.subscribe(symbols)
 	return s
+}
+
+// Run is a player's.
+func (s *simulator) Run(context.Context) error { return nil }
+
+// subscribe makes symbols those of the simulator. Those that it had go on.
+func (s *simulator) subscribe(symbols []ticker.Symbol) {
+	before := s.walks
+	s.walks = make([]walk, len(symbols))
+	for i, symbol := range symbols {
+		start := startOf(symbol)
+		s.walks[i] = walk{symbol, start, start}
+		if n := slices.IndexFunc(before, func(w walk) bool { return w.symbol == symbol }); n >= 0 {
+			s.walks[i] = before[n]
+		}
+	}
 }
 
 func startOf(s ticker.Symbol) int64 {
@@ -62,8 +77,8 @@ func startOf(s ticker.Symbol) int64 {
 	return startOther
 }
 
-// step moves every price once and puts it into sink.
-func (s *simulator) step(now time.Time, sink exchange.Sink) {
+// Step moves every price once and puts it into sink.
+func (s *simulator) Step(now time.Time, sink exchange.Sink) {
 	for i := range s.walks {
 		w := &s.walks[i]
 		w.step(s.random)

@@ -17,11 +17,12 @@ type prices []ticker.Price
 func (s *prices) Price(p ticker.Price)       { *s = append(*s, p) }
 func (s *prices) Market(ticker.Symbol, bool) {}
 func (s *prices) Link(bool)                  {}
+func (s *prices) Heard()                     {}
 
 func simulate(seed int64, steps int, symbols ...ticker.Symbol) (all prices) {
 	s := newSimulator(symbols, seed)
 	for range steps {
-		s.step(time.Unix(1700000000, 999), &all)
+		s.Step(time.Unix(1700000000, 999), &all)
 	}
 	return all
 }

@@ -77,31 +77,6 @@ func metricsOf(front *gateway.Gateway, workers *handler.Handler, feed *pricefeed
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	r.MustRegister(front.Collectors()...)
 	r.MustRegister(workers.Collectors()...)
-	r.MustRegister(feedMetrics(feed)...)
+	r.MustRegister(newFeedMetrics(feed))
 	return r
-}
-
-// feedMetrics shows the feed's counters.
-func feedMetrics(feed *pricefeed.Feed) []prometheus.Collector {
-	var list []prometheus.Collector
-	for _, c := range []struct {
-		name, help string
-		value      func(pricefeed.Stats) uint64
-	}{
-		{"ticks_total", "Ticks that were published.", func(s pricefeed.Stats) uint64 { return s.Ticks }},
-		{"prices_total", "Prices in the ticks that were published.", func(s pricefeed.Stats) uint64 { return s.Prices }},
-		{"late_ticks_total", "Ticks that began more than an interval late.", func(s pricefeed.Stats) uint64 { return s.Late }},
-		{"connect_attempts_total", "Attempts to connect to the exchange.", func(s pricefeed.Stats) uint64 { return s.Attempts }},
-		{"connects_total", "Attempts to connect to the exchange that succeeded.", func(s pricefeed.Stats) uint64 { return s.Connects }},
-		{"messages_total", "Messages that came from the exchange.", func(s pricefeed.Stats) uint64 { return s.Messages }},
-		{"bad_messages_total", "Messages from the exchange that made no sense.", func(s pricefeed.Stats) uint64 { return s.Bad }},
-		{"outdated_messages_total", "Messages from the exchange that were older than what had come before.", func(s pricefeed.Stats) uint64 { return s.Outdated }},
-		{"failures_total", "Ticks that could not be published and were tried again.", func(s pricefeed.Stats) uint64 { return s.Failures }},
-	} {
-		list = append(list, prometheus.NewCounterFunc(
-			prometheus.CounterOpts{Namespace: "tickerd", Subsystem: "feed", Name: c.name, Help: c.help},
-			func() float64 { return float64(c.value(feed.Stats())) },
-		))
-	}
-	return list
 }

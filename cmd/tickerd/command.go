@@ -39,11 +39,11 @@ type commands struct {
 	} `cmd:"" help:"Make, list and revoke API keys."`
 	Token    tokenCommand   `cmd:"" help:"Exchange an API key for a token and print it."`
 	Watch    watchCommand   `cmd:"" help:"Show live prices until interrupted."`
+	Record   recordCommand  `cmd:"" help:"Record live prices, to be replayed."`
 	Bench    benchCommand   `cmd:"" help:"Measure how a server serves very many clients."`
+	Standin  standinCommand `cmd:"" help:"Stand in for the exchanges, with prices that are made up."`
 	Settings configCommand  `cmd:"" name:"config" help:"Print the settings in effect."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
-
-	Record laterCommand `cmd:"" hidden:"" passthrough:""`
 }
 
 // configFile is the path of the file to read settings from; empty: the default one.
@@ -135,13 +135,4 @@ func (configCommand) Run(p *program, file *configFile) error {
 	}
 	_, err = p.stdout.Write(showSettings(s, from))
 	return err
-}
-
-// laterCommand keeps the name of a command that a later version has.
-type laterCommand struct {
-	Args []string `arg:"" optional:""`
-}
-
-func (laterCommand) Run(k *kong.Context) error {
-	return fmt.Errorf("%s is not in this version, it comes with a later one", k.Selected().Name)
 }

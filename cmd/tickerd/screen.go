@@ -18,16 +18,17 @@ type screen interface {
 
 // A message is what the server sends, of any type, as far as screens show it.
 type message struct {
-	Type    string   `json:"type"`
-	UserID  string   `json:"user_id"`
-	Seq     uint64   `json:"seq"`
-	TS      int64    `json:"ts"` // unix microseconds
-	Data    []price  `json:"data"`
-	Source  string   `json:"source"`
-	State   string   `json:"state"`
-	Symbols []string `json:"symbols"`
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
+	Type     string   `json:"type"`
+	UserID   string   `json:"user_id"`
+	Snapshot bool     `json:"snapshot"`
+	Seq      uint64   `json:"seq"`
+	TS       int64    `json:"ts"` // unix microseconds
+	Data     []price  `json:"data"`
+	Source   string   `json:"source"`
+	State    string   `json:"state"`
+	Symbols  []string `json:"symbols"`
+	Code     string   `json:"code"`
+	Message  string   `json:"message"`
 }
 
 // readMessage decodes a message; of one whose type is of no interest here, nothing

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +19,7 @@ import (
 	"tickerd/gateway"
 	"tickerd/handler"
 	"tickerd/pricefeed"
+	"tickerd/pricefeed/history"
 	"tickerd/ticker"
 	"tickerd/web"
 )
@@ -25,12 +28,19 @@ import (
 type serveCommand struct{}
 
 func (serveCommand) Run(ctx context.Context, p *program, file *configFile) error {
-	s, _, err := readSettings(string(*file), p.environ)
+	read := func() (settings, error) {
+		s, _, err := readSettings(string(*file), p.environ)
+		return s, err
+	}
+	s, err := read()
 	if err != nil {
 		return err
 	}
 	log := newLog(s.Log, p.stderr)
-	err = serve(ctx, s, log)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	err = serve(ctx, s, &reloader{hangups: hangups, read: read, log: log, current: s}, log)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return nil // told to end before it had begun
@@ -43,7 +53,7 @@ func (serveCommand) Run(ctx context.Context, p *program, file *configFile) error
 
 // serve runs a node until ctx ends, and then drains it. What is built first ends
 // last.
-func serve(ctx context.Context, s settings, log *slog.Logger) error {
+func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger) error {
 	began := time.Now()
 	dir, err := openDataDir(ctx, s.DataDir)
 	if err != nil {
@@ -81,7 +91,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	feed, err := pricefeed.New(s.PriceFeed, conns.feed, s.Bus.Node, log)
+	past := history.New(s.PriceFeed.History, s.PriceFeed.Source, symbols, conns.history, log)
+	feed, err := pricefeed.New(s.PriceFeed, pricefeed.Parts{Bus: conns.feed, Node: s.Bus.Node, History: past, Log: log})
 	if err != nil {
 		return err
 	}
@@ -128,11 +139,27 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	others.Go(func() error { return workers.Run(lasting) })
 	others.Go(func() error { return admin.Run(lasting) })
 	others.Go(func() error { return keepMemory(lasting) })
+	changes.subscribe = feed.Subscribe
+	others.Go(func() error { return changes.Run(lasting) })
 
 	accepting, drain := context.WithCancel(ctx)
 	defer drain()
 	defer context.AfterFunc(lasting, drain)()
-	others.Go(func() error { return feed.Run(lasting) })
+	remembering, forget := context.WithCancel(context.WithoutCancel(ctx)) // until the last tick
+	defer forget()
+	others.Go(func() error {
+		defer forget()
+		return feed.Run(lasting)
+	})
+	if s.PriceFeed.Source != pricefeed.SourceNone {
+		others.Go(func() error { return past.Run(remembering) })
+	}
+	if feed.HasPast() {
+		others.Go(func() error {
+			past.Fill(lasting, feed.Candles)
+			return nil
+		})
+	}
 	starting := []<-chan struct{}{verifier.Ready(), workers.Ready()}
 	if s.PriceFeed.Source == pricefeed.SourceSimulator {
 		starting = append(starting, front.Primed()) // an exchange may take its time
@@ -157,11 +184,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 }
 
 // connections are the parts' own to the bus: none waits behind another's traffic.
-type connections struct{ auth, feed, handler, gateway *bus.Conn }
+type connections struct{ auth, feed, history, handler, gateway *bus.Conn }
 
 func connect(server *bus.Server) (c connections, err error) {
 	for name, to := range map[string]**bus.Conn{
-		"auth": &c.auth, "pricefeed": &c.feed, "handler": &c.handler, "gateway": &c.gateway,
+		"auth": &c.auth, "pricefeed": &c.feed, "history": &c.history, "handler": &c.handler, "gateway": &c.gateway,
 	} {
 		if *to, err = server.Connect(name); err != nil {
 			c.close()
@@ -172,7 +199,7 @@ func connect(server *bus.Server) (c connections, err error) {
 }
 
 func (c connections) close() {
-	for _, conn := range []*bus.Conn{c.auth, c.feed, c.handler, c.gateway} {
+	for _, conn := range []*bus.Conn{c.auth, c.feed, c.history, c.handler, c.gateway} {
 		if conn != nil {
 			conn.Close()
 		}

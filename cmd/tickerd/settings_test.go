@@ -238,7 +238,7 @@ TICKERD_LOG_LEVL: unknown variable, did you mean TICKERD_LOG_LEVEL?`,
 		"variable that a package refuses": {
 			file: "[pricefeed]\nsource = \"none\"\n",
 			env:  []string{"TICKERD_PRICEFEED_SOURCE=bitstamp"},
-			want: `TICKERD_PRICEFEED_SOURCE: "bitstamp" is none of simulator, coinbase, none`,
+			want: `TICKERD_PRICEFEED_SOURCE: "bitstamp" is none of simulator, coinbase, kraken, binance, composite, replay, none`,
 		},
 		"list of tables as a variable": {
 			env:  []string{"TICKERD_AUTH_POLICIES=user_policy"},

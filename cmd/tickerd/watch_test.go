@@ -27,7 +27,7 @@ const (
 	btcSecond = "2023-11-14T22:13:20.223456Z BTC-USD 42000.20"
 )
 
-// watching is a `tickerd watch` that runs in this process.
+// watching is a `tickerd watch`, or another client, that runs in this process.
 type watching struct {
 	stdout, stderr lines
 	status         chan int
@@ -36,11 +36,16 @@ type watching struct {
 
 func watch(t *testing.T, s *site, args ...string) *watching {
 	t.Helper()
+	return client(t, s, "watch", args...)
+}
+
+func client(t *testing.T, s *site, command string, args ...string) *watching {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watching{newLines(t), newLines(t), make(chan int, 1), cancel}
 	p := program{stdin: strings.NewReader(""), stdout: w.stdout, stderr: w.stderr}
 	go func() {
-		w.status <- p.run(ctx, append([]string{"watch", "--key", "tk_good", "--url", s.URL}, args...))
+		w.status <- p.run(ctx, append([]string{command, "--key", "tk_good", "--url", s.URL}, args...))
 	}()
 	t.Cleanup(cancel)
 	return w

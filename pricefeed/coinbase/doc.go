@@ -1,6 +1,6 @@
 // Package coinbase brings in the prices of Coinbase Exchange: a [Source]
 // subscribes to the channels "ticker" and "heartbeat" of its public WebSocket
-// feed, which needs no key.
+// feed, which needs no key, and has the candles of the past from its REST interface.
 //
 //	→ {"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}
 //	← {"type":"subscriptions","channels":[{"name":"ticker","product_ids":["BTC-USD"]},…]}
@@ -15,5 +15,6 @@
 //
 // The formats are those of
 // https://docs.cdp.coinbase.com/exchange/websocket-feed/overview, /channels,
-// /errors and /rate-limits.
+// /errors and /rate-limits, and for candles of
+// https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductcandles.
 package coinbase

@@ -3,10 +3,9 @@ package coinbase
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
+	"tickerd/pricefeed/wire"
 	"tickerd/ticker"
 )
 
@@ -57,6 +56,21 @@ func Decode(msg []byte) (Frame, error) {
 	return f, nil
 }
 
+// scan finds the members in one pass without allocation, if msg is plain and names
+// them in lower case. Then it finds what unmarshal would.
+func scan(msg []byte) (m members, ok bool) {
+	r := wire.Object(msg)
+	for r.Next() {
+		if !wire.IsLower(r.Name()) {
+			return m, false
+		}
+		if member := m.named(r.Name()); member != nil {
+			*member = r.Value()
+		}
+	}
+	return m, r.Plain()
+}
+
 // unmarshal finds the members in any JSON object. It stands apart so that only
 // its own result is put on the heap.
 func unmarshal(msg []byte) (m members, err error) {
@@ -100,7 +114,7 @@ func (m *members) named(name []byte) *json.RawMessage {
 }
 
 func (m members) frame() (Frame, error) {
-	typ, ok := text(m.Type)
+	typ, ok := wire.Text(m.Type)
 	if !ok {
 		return Frame{}, Error("no type")
 	}
@@ -108,7 +122,7 @@ func (m members) frame() (Frame, error) {
 	case TypeTicker:
 		return m.ticker()
 	case TypeHeartbeat:
-		product, ok := text(m.Product)
+		product, ok := wire.Text(m.Product)
 		if !ok {
 			return Frame{}, Error("heartbeat without product_id")
 		}
@@ -122,15 +136,15 @@ func (m members) frame() (Frame, error) {
 }
 
 func (m members) ticker() (f Frame, err error) {
-	product, ok := text(m.Product)
+	product, ok := wire.Text(m.Product)
 	if !ok {
 		return Frame{}, Error("ticker without product_id")
 	}
-	f = Frame{Type: TypeTicker, Product: string(product), Time: moment(m.Time)}
-	if f.Sequence, err = sequence(m.Sequence); err != nil {
-		return Frame{}, err
+	f = Frame{Type: TypeTicker, Product: string(product), Time: wire.Time(m.Time)}
+	if f.Sequence, err = wire.Uint(m.Sequence); err != nil {
+		return Frame{}, fmt.Errorf("sequence: %w", err)
 	}
-	if f.Price, err = price(m.Price); err != nil {
+	if f.Price, err = wire.Price(m.Price); err != nil {
 		return Frame{}, err
 	}
 	return f, nil
@@ -161,76 +175,10 @@ func (m members) subscriptions() (Frame, error) {
 
 // complaint joins what an error says.
 func (m members) complaint() string {
-	message, _ := text(m.Message) // either may be missing
-	reason, _ := text(m.Reason)
+	message, _ := wire.Text(m.Message) // either may be missing
+	reason, _ := wire.Text(m.Reason)
 	if len(message) == 0 || len(reason) == 0 {
 		return string(message) + string(reason)
 	}
 	return string(message) + ": " + string(reason)
-}
-
-// text is the content of a JSON string; false for anything else.
-func text(raw json.RawMessage) ([]byte, bool) {
-	if len(raw) < 2 || raw[0] != '"' {
-		return nil, false
-	}
-	content := raw[1 : len(raw)-1]
-	if isPlain(content) {
-		return content, true
-	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, false
-	}
-	return []byte(s), true
-}
-
-// sequence is a whole number; 0 when there is none.
-func sequence(raw json.RawMessage) (uint64, error) {
-	if raw == nil || string(raw) == "null" {
-		return 0, nil
-	}
-	n, err := strconv.ParseUint(string(raw), 10, 64)
-	if err != nil {
-		return 0, Error("sequence is not a whole number of 64 bits")
-	}
-	return n, nil
-}
-
-// No price has more digits before or after the point: the dearest coin is below
-// a million dollars, and what counts in the finest steps, ether, has 18 of them.
-const (
-	maxWhole    = 15
-	maxFraction = 18
-)
-
-// price is a decimal, in a string as the exchange writes it, or bare.
-func price(raw json.RawMessage) (ticker.Decimal, error) {
-	number, ok := text(raw)
-	if !ok {
-		number = raw
-	}
-	p, err := ticker.ParseDecimal(string(number))
-	if err != nil {
-		return "", err
-	}
-	whole, fraction, _ := strings.Cut(string(p), ".")
-	if !p.Positive() || len(whole) > maxWhole || len(fraction) > maxFraction {
-		return "", fmt.Errorf("price %s is absurd", p)
-	}
-	return p, nil
-}
-
-// moment is a time of RFC 3339, zero when there is none: a price is worth having
-// without it.
-func moment(raw json.RawMessage) time.Time {
-	s, ok := text(raw)
-	if !ok {
-		return time.Time{}
-	}
-	var t time.Time
-	if err := t.UnmarshalText(s); err != nil {
-		return time.Time{}
-	}
-	return t
 }

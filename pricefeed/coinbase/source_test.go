@@ -10,7 +10,6 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"tickerd/pricefeed/exchange"
 	"tickerd/pricefeed/exchangetest"
 	"tickerd/ticker"
 )
@@ -20,6 +19,7 @@ const patience = 10 * time.Second
 // news is a sink that writes everything down in a line.
 type news chan string
 
+func (n news) Heard()                              {}
 func (n news) Link(up bool)                        { n <- fmt.Sprintf("link %v", up) }
 func (n news) Market(s ticker.Symbol, served bool) { n <- fmt.Sprintf("%s served %v", s, served) }
 func (n news) Price(p ticker.Price)                { n <- fmt.Sprintf("%s %s %d", p.Symbol, p.Price, p.Timestamp) }
@@ -50,8 +50,9 @@ type feed struct {
 
 func start(t *testing.T, symbols ...ticker.Symbol) *feed {
 	f := &feed{t: t, exchange: exchangetest.New(t), news: make(news, 1000), log: make(records, 1000)}
-	impatient := exchange.Terms{ConnectEvery: time.Millisecond, MessageEvery: time.Millisecond, Retry: time.Millisecond, Silence: terms().Silence}
-	f.source = newSource(f.exchange.URL(), symbols, impatient, slog.New(f.log))
+	impatient := terms()
+	impatient.ConnectEvery, impatient.MessageEvery, impatient.Retry = time.Millisecond, time.Millisecond, time.Millisecond
+	f.source = newSource(Config{URL: f.exchange.URL()}, symbols, impatient, slog.New(f.log))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.source.Run(ctx, f.news) }()
@@ -100,6 +101,23 @@ func TestSubscription(t *testing.T) {
 	if got := c.Read(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+func TestLiveSubscription(t *testing.T) {
+	f := start(t, "BTC-USD", "ETH-USD")
+	c := f.exchange.AcceptCoinbase()
+	f.source.Subscribe([]ticker.Symbol{"ETH-USD", "SOL-USD"})
+	for _, want := range []string{
+		`{"type":"unsubscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}`,
+		`{"type":"subscribe","product_ids":["SOL-USD"],"channels":["ticker","heartbeat"]}`,
+	} {
+		if got := c.Read(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	c.Subscriptions("ETH-USD") // answers the first request: SOL-USD is not refused
+	c.Heartbeat("SOL-USD")
+	f.expect("link true", "SOL-USD served true")
 }
 
 func TestPricesAndHeartbeats(t *testing.T) {
@@ -291,7 +309,7 @@ func TestReconnects(t *testing.T) {
 // The exchange's limits are 8 connections and 100 messages a second.
 func TestTermsAreWithinTheLimits(t *testing.T) {
 	terms := terms()
-	if terms.ConnectEvery < time.Second/8 || terms.MessageEvery < time.Second/100 || terms.Silence < 5*time.Second {
+	if terms.ConnectEvery < time.Second/8 || terms.MessageEvery < time.Second/100 || terms.Silence < 5*time.Second || requestEvery < time.Second/10 {
 		t.Errorf("%+v", terms)
 	}
 }
@@ -299,29 +317,7 @@ func TestTermsAreWithinTheLimits(t *testing.T) {
 func TestNewNeedsNoNetwork(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(URL, []ticker.Symbol{"BTC-USD"}, slog.New(slog.DiscardHandler)).Run(ctx, make(news)); err != nil {
+	if err := New(Defaults(), []ticker.Symbol{"BTC-USD"}, slog.New(slog.DiscardHandler)).Run(ctx, make(news)); err != nil {
 		t.Error(err)
 	}
 }
-
-func BenchmarkHandle(b *testing.B) {
-	s := New(URL, []ticker.Symbol{"BTC-USD"}, slog.New(slog.DiscardHandler))
-	m := []byte(live)
-	now := time.Now()
-	b.ReportAllocs()
-	for b.Loop() {
-		f, err := Decode(m)
-		if err != nil {
-			b.Fatal(err)
-		}
-		f.Sequence = 0
-		s.handle(f, now, nothing{})
-	}
-}
-
-// nothing is a sink.
-type nothing struct{}
-
-func (nothing) Link(bool)                  {}
-func (nothing) Market(ticker.Symbol, bool) {}
-func (nothing) Price(ticker.Price)         {}

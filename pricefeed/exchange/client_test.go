@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -12,7 +13,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,45 +28,114 @@ const patience = 10 * time.Second
 
 // impatient are terms for which no test waits long.
 func impatient() Terms {
-	return Terms{ConnectEvery: time.Millisecond, MessageEvery: time.Millisecond, Retry: time.Millisecond, Silence: time.Minute}
+	return Terms{ConnectEvery: time.Millisecond, MessageEvery: time.Millisecond, PerRequest: 100, Retry: time.Millisecond, Silence: time.Minute}
 }
 
-// peer is a client at work: it passes on the messages, and why each connection
-// ended.
+// speech is a protocol in words: "price BTC-USD 1.5", "alive BTC-USD", "refused BTC-USD",
+// "accepted BTC-USD", "subscribed BTC-USD …", "retire", "complaint", "bad", "end".
+type speech struct{}
+
+func (speech) Name(s ticker.Symbol) string { return strings.TrimSuffix(string(s), "T") }
+
+func (speech) Request(names []string, subscribe bool) []byte {
+	if subscribe {
+		return []byte("subscribe " + strings.Join(names, " "))
+	}
+	return []byte("unsubscribe " + strings.Join(names, " "))
+}
+
+func (speech) Handle(c *Conn, msg []byte) error {
+	words := append(strings.Fields(string(msg)), "", "", "")
+	switch words[0] {
+	case "price":
+		c.Price(words[1], Trade{Price: ticker.Decimal(words[2])})
+	case "alive":
+		c.Alive(words[1])
+	case "refused":
+		c.Refused(words[1], "no reason")
+	case "accepted":
+		c.Accepted(words[1])
+	case "subscribed":
+		c.Subscribed(words[1:])
+	case "retire":
+		c.Retire("the exchange says so")
+	case "complaint":
+		c.Complaint("something is wrong")
+	case "bad":
+		c.Bad(msg, io.ErrUnexpectedEOF)
+	case "end":
+		return ErrTooOften
+	}
+	return nil
+}
+
+// heard is a speech that passes on all messages for which there is room.
+type heard struct {
+	speech
+	msgs chan string
+}
+
+func (h heard) Handle(c *Conn, msg []byte) error {
+	select {
+	case h.msgs <- string(msg):
+	default:
+	}
+	return h.speech.Handle(c, msg)
+}
+
+// ends is a log that passes on why connections ended.
+type ends chan error
+
+func (ends) Enabled(context.Context, slog.Level) bool { return true }
+func (e ends) WithAttrs([]slog.Attr) slog.Handler     { return e }
+func (e ends) WithGroup(string) slog.Handler          { return e }
+func (e ends) Handle(_ context.Context, record slog.Record) error {
+	if record.Message != "exchange is not connected" {
+		return nil
+	}
+	record.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			e <- err
+		}
+		return true
+	})
+	return nil
+}
+
+// peer is a client at work: it passes on the messages, the news, and why each
+// connection ended.
 type peer struct {
 	t      *testing.T
 	client *Client
 	msgs   chan string
-	ends   chan error
+	ends   ends
+	news   news
 	stop   func()
-
-	mu    sync.Mutex
-	links []bool
 }
 
-func (p *peer) Link(up bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.links = append(p.links, up)
-}
-func (p *peer) Market(ticker.Symbol, bool) {}
-func (p *peer) Price(ticker.Price)         {}
+// news is a sink that writes everything down in a line.
+type news chan string
 
-func newPeer(t *testing.T, url string, terms Terms) *peer {
-	c := NewClient(url, terms, slog.New(slog.DiscardHandler))
-	return &peer{t: t, client: c, msgs: make(chan string, 1000), ends: make(chan error, 1000)}
+func (n news) Link(up bool)                        { n <- fmt.Sprintf("link %v", up) }
+func (n news) Heard()                              {}
+func (n news) Market(s ticker.Symbol, served bool) { n <- fmt.Sprintf("%s served %v", s, served) }
+func (n news) Price(p ticker.Price)                { n <- fmt.Sprintf("%s %s", p.Symbol, p.Price) }
+
+// newPeer wants symbols, or else one.
+func newPeer(t *testing.T, url string, terms Terms, symbols ...ticker.Symbol) *peer {
+	p := &peer{t: t, msgs: make(chan string, 5000), ends: make(ends, 1000), news: make(news, 5000)}
+	p.client = NewClient(url, terms, heard{msgs: p.msgs}, slog.New(p.ends))
+	if symbols == nil {
+		symbols = []ticker.Symbol{"BTC-USD"}
+	}
+	p.client.Subscribe(symbols)
+	return p
 }
 
 func (p *peer) start() *peer {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() {
-		done <- p.client.Run(ctx, p, func(ctx context.Context, c *Conn) error {
-			err := p.talk(ctx, c)
-			p.ends <- err
-			return err
-		})
-	}()
+	go func() { done <- p.client.Run(ctx, p.news) }()
 	p.stop = func() {
 		cancel()
 		select {
@@ -83,28 +152,33 @@ func (p *peer) start() *peer {
 	return p
 }
 
-func (p *peer) talk(ctx context.Context, c *Conn) error {
-	for {
-		msg, err := c.Read(ctx)
-		if err != nil {
-			return err
+// expect waits for the next lines of news.
+func (p *peer) expect(lines ...string) {
+	p.t.Helper()
+	for _, want := range lines {
+		if got := receive(p.t, p.news); got != want {
+			p.t.Fatalf("got %q, want %q", got, want)
 		}
-		if string(msg) == "answer" {
-			if err := c.Write(ctx, []byte("answer")); err != nil {
-				return err
-			}
-		}
-		p.msgs <- string(msg)
 	}
 }
 
 func connect(t *testing.T) (*peer, *exchangetest.Server, *exchangetest.Conn) {
 	s := exchangetest.New(t)
 	p := newPeer(t, s.URL(), impatient()).start()
-	return p, s, s.Accept()
+	return p, s, accept(t, s, "subscribe BTC-USD")
 }
 
-func receive[T any](t *testing.T, ch chan T) T {
+// accept waits for a connection and its first request.
+func accept(t *testing.T, s *exchangetest.Server, request string) *exchangetest.Conn {
+	t.Helper()
+	c := s.Accept()
+	if got := c.Read(); got != request {
+		t.Errorf("got %q, want %q", got, request)
+	}
+	return c
+}
+
+func receive[C ~chan T, T any](t *testing.T, ch C) T {
 	t.Helper()
 	select {
 	case x := <-ch:
@@ -135,12 +209,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
-	_, s, c := connect(t)
-	c.Send("answer")
-	if got := c.Read(); got != "answer" {
-		t.Errorf("got %q", got)
-	}
+func TestHandshake(t *testing.T) {
+	_, s, _ := connect(t)
 	if got := s.Handshakes()[0].Get("User-Agent"); got != "tickerd" {
 		t.Errorf("User-Agent: %s", got)
 	}
@@ -148,40 +218,38 @@ func TestWrite(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	p, _, c := connect(t)
-	c.Ping("one")
 	c.SendFrame(ws.NewFrame(ws.OpText, false, []byte("a")))
-	c.Ping("two")
+	c.Ping("within a message")
 	c.SendFrame(ws.NewPongFrame([]byte("unasked")))
 	c.SendFrame(ws.NewFrame(ws.OpContinuation, true, []byte("b")))
-	c.Ping("")
-	for _, want := range []string{"one", "two", ""} {
-		if got := c.Next(); got.Op != ws.OpPong || got.Payload != want {
-			t.Errorf("got %v %q, want a pong %q", got.Op, got.Payload, want)
-		}
+	if got := c.Next(); got.Op != ws.OpPong || got.Payload != "within a message" {
+		t.Errorf("got %v %q, want a pong", got.Op, got.Payload)
 	}
 	if got := receive(t, p.msgs); got != "ab" {
 		t.Errorf("got %q", got)
 	}
 }
 
-// A flood of pings is not answered by a flood.
+// A flood of pings is not answered by a flood, and no request delays a pong.
 func TestPingFlood(t *testing.T) {
 	s := exchangetest.New(t)
 	terms := impatient()
 	terms.MessageEvery = time.Hour
 	p := newPeer(t, s.URL(), terms).start()
-	c := s.Accept()
+	c := accept(t, s, "subscribe BTC-USD")
+	p.client.Subscribe([]ticker.Symbol{"ETH-USD"}) // which waits for an hour
+	start := time.Now()
 	for range 1000 {
 		c.Ping("")
 	}
-	c.Send("end")
+	c.Send("done")
 	receive(t, p.msgs)
 	p.stop()
 	pongs := 0
 	for c.Next().Op != ws.OpClose {
 		pongs++
 	}
-	if pongs == 0 || pongs > 10 {
+	if most := 1 + int(time.Since(start)/pongEvery); pongs == 0 || pongs > most {
 		t.Errorf("%d pongs", pongs)
 	}
 }
@@ -219,9 +287,7 @@ func TestExchangeCloses(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			p.stop()
-			if !slices.Equal(p.links, []bool{true, false, true, false}) {
-				t.Errorf("links %v", p.links)
-			}
+			p.expect("link true", "link false", "link true", "link false")
 		})
 	}
 }
@@ -401,11 +467,7 @@ func TestTLS(t *testing.T) {
 	p := newPeer(t, s.URL(), impatient())
 	p.client.tls = &tls.Config{RootCAs: s.Roots()}
 	p.start()
-	c := s.Accept()
-	c.Send("answer")
-	if got := c.Read(); got != "answer" {
-		t.Errorf("got %q", got)
-	}
+	c := accept(t, s, "subscribe BTC-USD")
 	p.stop()
 	if got := c.Ended(); got != ws.StatusNormalClosure {
 		t.Errorf("closed with %d", got)
@@ -514,7 +576,7 @@ func TestProxyErrors(t *testing.T) {
 		"http://" + chatty.Addr().String():  "before it is spoken to",
 		"http://127.0.0.1:" + closedPort(t): "refused",
 	} {
-		c := NewClient("ws://exchange.test", impatient(), slog.New(slog.DiscardHandler))
+		c := NewClient("ws://exchange.test", impatient(), speech{}, slog.New(slog.DiscardHandler))
 		c.proxy = func(*http.Request) (*url.URL, error) { return url.Parse(at) }
 		_, err := c.dial(t.Context())
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -544,7 +606,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	if os.Getenv("HTTPS_PROXY") != "" {
 		t.Skip("there is one here")
 	}
-	c := NewClient("wss://exchange.test", impatient(), slog.New(slog.DiscardHandler))
+	c := NewClient("wss://exchange.test", impatient(), speech{}, slog.New(slog.DiscardHandler))
 	dialled := make(chan string, 1)
 	c.netDial = func(_ context.Context, _, addr string) (net.Conn, error) {
 		dialled <- addr

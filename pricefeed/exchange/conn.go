@@ -1,169 +1,132 @@
 package exchange
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"slices"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
 const (
-	// MaxMessage bounds what an exchange may send, fragments together, in bytes.
-	// The largest that one is known to send is a tenth of it.
-	MaxMessage = 1 << 20
+	// answerTime is how long an exchange may take to do what it is asked.
+	answerTime = 2 * time.Second
 
-	writeTimeout = 5 * time.Second
-	closeTimeout = time.Second // for our close frame; the exchange's is not awaited
-	shownOfBad   = 100         // bytes of a bad message that are logged
+	// askAgainEvery is when an exchange is asked once more for what it has refused:
+	// markets open, and maintenance ends.
+	askAgainEvery = 10 * time.Minute
 )
 
-// Conn is one connection to an exchange. Only its Talk uses it.
+// Conn is one connection to an exchange, to which a Protocol tells what its messages
+// say. Its methods are for Handle only.
 type Conn struct {
-	client  *Client
-	conn    net.Conn
-	reader  *bufio.Reader
-	head    [ws.MaxHeaderSize]byte
-	message []byte // the last one read
-	closing bool   // a close frame has been sent
+	client *Client
+	line   *line
+	socket *socket
+	cancel context.CancelCauseFunc // of all that it does
+
+	settled atomic.Bool // it can take the place of those before it
+	retired chan string // why it is to be replaced while it works on
+	ended   chan error  // why it has ended
+
+	// Guarded by client.mu.
+	asked    map[string]int // in which request, by name
+	requests int            // to subscribe, so far
 }
 
-// Read returns the next message, its fragments put together; it is valid until
-// the next call. Pings are answered on the way, but only a message breaks the
-// silence: when none has come for Terms.Silence, it is ErrSilent. Text and
-// binary are the same here. After an error the connection is of no use.
-func (c *Conn) Read(ctx context.Context) ([]byte, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.client.terms.Silence)); err != nil {
-		return nil, err
+func newConn(l *line, s *socket) *Conn {
+	return &Conn{
+		client:  l.client,
+		line:    l,
+		socket:  s,
+		retired: make(chan string, 1),
+		ended:   make(chan error, 1),
+		asked:   make(map[string]int),
 	}
-	if err := ctx.Err(); err != nil { // the interruption came before the deadline was set
-		return nil, err
-	}
-	err := c.readMessage()
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
-		err = ErrSilent
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.client.counters.messages.Add(1)
-	return c.message, nil
 }
 
-func (c *Conn) readMessage() error {
-	c.message = c.message[:0]
-	state := ws.StateClientSide
+// run works until the connection is of no use any more, or ctx ends.
+func (c *Conn) run(ctx context.Context) {
+	ctx, c.cancel = context.WithCancelCause(ctx)
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.socket.interrupt()
+		close(interrupted)
+	})
+	c.client.up(c)
+	var speaking sync.WaitGroup
+	speaking.Go(func() { c.cancel(c.speak(ctx)) })
+	c.cancel(c.listen(ctx))
+	speaking.Wait()
+	c.client.down(c)
+	if !stop() {
+		<-interrupted
+	}
+	err := context.Cause(ctx)
+	c.socket.close(err)
+	c.ended <- err
+}
+
+// listen hands on the messages. With the first that it hears when it has settled, it
+// takes the place of the connections before it.
+func (c *Conn) listen(ctx context.Context) error {
+	alone := false
 	for {
-		h, err := ws.ReadHeaderBuffer(c.reader, c.head[:])
+		msg, err := c.socket.read(ctx)
 		if err != nil {
 			return err
 		}
-		if err := ws.CheckHeader(h, state); err != nil {
+		if err := c.client.handle(c, msg); err != nil {
 			return err
 		}
-		if h.OpCode.IsControl() {
-			if err := c.control(h); err != nil {
-				return err
+		if !alone && c.settled.Load() {
+			c.client.relieve(c)
+			alone = true
+		}
+	}
+}
+
+// speak asks for what is wanted, whenever that has changed, and keeps the connection
+// alive for as long as it may live.
+func (c *Conn) speak(ctx context.Context) error {
+	terms := c.client.terms
+	pings, lifetimes, again := every(terms.PingEvery), every(lessJitter(terms.Lifetime)), every(askAgainEvery)
+	var answered <-chan time.Time
+	for {
+		changed := c.client.changes()
+		if err := c.ask(ctx); err != nil {
+			return err
+		}
+		if answered == nil {
+			answered = time.After(answerTime)
+		}
+		select {
+		case <-changed:
+		case <-again:
+			c.forgetRefused()
+		case <-answered:
+			c.settled.Store(true)
+		case <-pings:
+			if err := c.socket.write(ctx, []byte(terms.Ping)); err != nil {
+				return fmt.Errorf("ping: %w", err)
 			}
-			continue
+		case <-lifetimes:
+			c.Retire("its time is up")
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		if h.Length > int64(MaxMessage-len(c.message)) {
-			return ErrTooBig
-		}
-		start := len(c.message)
-		c.message = slices.Grow(c.message, int(h.Length))[:start+int(h.Length)]
-		if _, err := io.ReadFull(c.reader, c.message[start:]); err != nil || h.Fin {
-			return err
-		}
-		state = state.Set(ws.StateFragmented)
 	}
 }
 
-// control handles a control frame; one that closes is a *ClosedError.
-func (c *Conn) control(h ws.Header) error {
-	var buf [ws.MaxControlFramePayloadSize]byte
-	payload := buf[:h.Length]
-	if _, err := io.ReadFull(c.reader, payload); err != nil {
-		return err
+// every is time.Tick, which for 0 never comes.
+func every(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
 	}
-	switch h.OpCode {
-	case ws.OpPing:
-		// RFC 6455, section 5.5.3: when pings come too fast, an answer may be left
-		// out, for the next ping is coming.
-		if c.client.sends.Allow() {
-			return c.send(ws.NewPongFrame(payload), writeTimeout)
-		}
-	case ws.OpClose:
-		closed := &ClosedError{Code: ws.StatusNoStatusRcvd}
-		if len(payload) >= 2 {
-			closed.Code = ws.StatusCode(binary.BigEndian.Uint16(payload))
-			closed.Reason = string(payload[2:])
-			payload = payload[:2]
-		}
-		c.closing = true
-		// The exchange may be gone already: that it closed is what counts.
-		_ = c.send(ws.NewCloseFrame(payload), closeTimeout)
-		return closed
-	}
-	return nil
+	return time.Tick(d)
 }
 
-// Write sends a text message, when the exchange's limit on messages allows it.
-func (c *Conn) Write(ctx context.Context, text []byte) error {
-	if err := c.client.sends.Wait(ctx); err != nil {
-		return err
-	}
-	return c.send(ws.NewTextFrame(text), writeTimeout)
-}
-
-func (c *Conn) send(f ws.Frame, timeout time.Duration) error {
-	bytes, err := ws.CompileFrame(ws.MaskFrame(f))
-	if err != nil {
-		return err
-	}
-	if err := c.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-		return err
-	}
-	_, err = c.conn.Write(bytes)
-	return err
-}
-
-// Bad counts a message that made no sense, and logs one now and then.
-func (c *Conn) Bad(msg []byte, err error) {
-	c.client.counters.bad.Add(1)
-	c.client.badLog.Do(func() {
-		shown := msg[:min(len(msg), shownOfBad)]
-		c.client.log.Warn("bad message from the exchange", "err", err, "message", fmt.Sprintf("%q", shown), "bytes", len(msg))
-	})
-}
-
-// Outdated counts a message that was older than what had come before.
-func (c *Conn) Outdated() { c.client.counters.outdated.Add(1) }
-
-// interrupt ends a Read or Write from without.
-func (c *Conn) interrupt() {
-	// It fails on a closed connection only, which is interrupted already.
-	_ = c.conn.SetDeadline(time.Unix(1, 0))
-}
-
-// close says goodbye with the code for the reason, and does not wait for an answer.
-func (c *Conn) close(reason error) {
-	code := ws.StatusNormalClosure
-	if _, breach := errors.AsType[ws.ProtocolError](reason); breach {
-		code = ws.StatusProtocolError
-	} else if errors.Is(reason, ErrTooBig) {
-		code = ws.StatusMessageTooBig
-	}
-	if !c.closing {
-		// Whoever does not take it any more does not need it.
-		_ = c.send(ws.NewCloseFrame(ws.NewCloseFrameBody(code, "")), closeTimeout)
-	}
-	_ = c.conn.Close() // nothing is left that could be lost
-}
+// lessJitter is d or up to a tenth less: connections that were made together are not
+// replaced together.
+func lessJitter(d time.Duration) time.Duration { return d - rand.N(d/10+1) }

@@ -22,7 +22,7 @@ const (
 
 // dial makes a connection that is upgraded to WebSocket. An answer other than
 // 101 is a *StatusError.
-func (c *Client) dial(ctx context.Context) (*Conn, error) {
+func (c *Client) dial(ctx context.Context) (*socket, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	var retryAfter time.Duration
@@ -47,7 +47,7 @@ func (c *Client) dial(ctx context.Context) (*Conn, error) {
 		source = io.MultiReader(bytes.NewReader(bytes.Clone(head)), conn)
 		ws.PutReader(early)
 	}
-	return &Conn{client: c, conn: conn, reader: bufio.NewReaderSize(source, readBuffer)}, nil
+	return newSocket(conn, source, c.terms), nil
 }
 
 // readRetryAfter reads the head of a refusal, and leaves its body alone.

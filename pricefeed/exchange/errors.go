@@ -16,11 +16,23 @@ func (e Error) Error() string { return string(e) }
 
 // Why a connection is given up, beside the reasons of the network.
 const (
-	ErrSilent = Error("the exchange has been silent for too long")
-	ErrTooBig = Error("message is too big")
+	ErrSilent   = Error("the exchange has been silent for too long")
+	ErrTooBig   = Error("message is too big")
+	ErrTooOften = Error("the exchange says that it is asked too often")
+
+	errIdle     = Error("nothing is wanted of the exchange")
+	errReplaced = Error("another connection has taken its place")
+	errRetired  = Error("the connection is being replaced")
 )
 
-// StatusError is an exchange's answer to an upgrade other than 101.
+// Why there are no candles.
+const (
+	ErrCandles  = Error("malformed candles")
+	ErrInterval = Error("the exchange has no candles of this interval")
+)
+
+// StatusError is an exchange's refusal: an answer other than 101 to an upgrade, or other
+// than 200 to a request.
 type StatusError struct {
 	Status     int
 	RetryAfter time.Duration // 0: it did not say

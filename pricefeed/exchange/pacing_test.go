@@ -3,12 +3,15 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,50 +28,55 @@ const rounding = time.Microsecond
 type nowhere struct{}
 
 func (nowhere) Link(bool)                  {}
+func (nowhere) Heard()                     {}
 func (nowhere) Market(ticker.Symbol, bool) {}
 func (nowhere) Price(ticker.Price)         {}
 
 // pacing runs a client in a bubble for so long, and returns when it dialled.
 // What it dials is one end of a pipe, at whose other end serve is.
-func pacing(t *testing.T, terms Terms, duration time.Duration, serve func(attempt int, c net.Conn) error) (dials []time.Duration, ends []error) {
+func pacing(t *testing.T, terms Terms, duration time.Duration, serve func(attempt int, c net.Conn) error) (dials []time.Duration, why []error) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), duration)
 		defer cancel()
-		client := NewClient("ws://exchange.test", terms, slog.New(slog.DiscardHandler))
+		var served sync.WaitGroup
+		ended := make(ends, 100_000)
+		client := NewClient("ws://exchange.test", terms, speech{}, slog.New(ended))
+		client.Subscribe([]ticker.Symbol{"BTC-USD"})
 		client.netDial = func(context.Context, string, string) (net.Conn, error) {
 			dials = append(dials, time.Since(start))
 			attempt := len(dials)
 			here, there := net.Pipe()
-			go func() {
+			served.Go(func() {
 				if serve(attempt, there) == nil {
 					_, _ = io.Copy(io.Discard, there) // until the client has had enough
 				}
 				there.Close()
-			}()
+			})
 			return here, nil
 		}
-		err := client.Run(ctx, nowhere{}, func(ctx context.Context, c *Conn) error {
-			for {
-				if _, err := c.Read(ctx); err != nil {
-					ends = append(ends, err)
-					return err
-				}
-			}
-		})
-		if err != nil {
+		if err := client.Run(ctx, nowhere{}); err != nil {
 			t.Errorf("Run: %v", err)
+		}
+		served.Wait()
+		close(ended)
+		for err := range ended {
+			why = append(why, err)
 		}
 		if took := time.Since(start); took < duration || took > duration+closeTimeout {
 			t.Errorf("Run took %v of %v", took, duration)
 		}
 	})
-	return dials, ends
+	return dials, why
 }
 
+// upgrade takes a connection, and whatever comes over it.
 func upgrade(c net.Conn) error {
-	_, err := ws.Upgrade(c)
-	return err
+	if _, err := ws.Upgrade(c); err != nil {
+		return err
+	}
+	go func() { _, _ = io.Copy(io.Discard, c) }() // until the client has had enough
+	return nil
 }
 
 func refuse(status int, header string) func(int, net.Conn) error {
@@ -84,7 +92,7 @@ func refuse(status int, header string) func(int, net.Conn) error {
 }
 
 func polite() Terms {
-	return Terms{ConnectEvery: time.Second, MessageEvery: time.Second, Retry: time.Second, Silence: 10 * time.Second}
+	return Terms{ConnectEvery: time.Second, MessageEvery: time.Second, PerRequest: 10, Retry: time.Second, Silence: 10 * time.Second}
 }
 
 // The number of attempts against an exchange that refuses every one grows with
@@ -175,11 +183,11 @@ func TestSilenceTakesItsTime(t *testing.T) {
 		}
 		return upgrade(c)
 	})
-	if len(ends) != 1 || ends[0] != ErrSilent {
+	if len(ends) == 0 || ends[0] != ErrSilent {
 		t.Errorf("ended with %v", ends)
 	}
 	_, ends = pacing(t, polite(), 9*time.Second, func(_ int, c net.Conn) error { return upgrade(c) })
-	if len(ends) != 1 || ends[0] == ErrSilent {
+	if len(ends) != 0 {
 		t.Errorf("ended with %v", ends)
 	}
 }
@@ -245,4 +253,127 @@ func FuzzReadRetryAfter(f *testing.F) {
 			t.Errorf("%q: %v", answer, d)
 		}
 	})
+}
+
+// A connection that is old is replaced before it ends, by one that works already.
+func TestLifetime(t *testing.T) {
+	terms := polite()
+	terms.Lifetime = time.Hour
+	var lives [10]time.Duration
+	dials, ends := pacing(t, terms, 5*time.Hour, func(attempt int, c net.Conn) error {
+		if err := upgrade(c); err != nil {
+			return err
+		}
+		begin := time.Now()
+		for {
+			if _, err := c.Write(ws.MustCompileFrame(ws.NewTextFrame(nil))); err != nil {
+				lives[attempt-1] = time.Since(begin)
+				return err
+			}
+			time.Sleep(time.Second)
+		}
+	})
+	if len(ends) != 0 {
+		t.Errorf("ended with %v", ends)
+	}
+	if len(dials) < 6 || len(dials) > 7 {
+		t.Errorf("%d connections", len(dials))
+	}
+	for i, life := range lives[:len(dials)-1] {
+		overlap := dials[i] + life - dials[i+1]
+		if age := dials[i+1] - dials[i]; age < 54*time.Minute || age > time.Hour || overlap < answerTime || overlap > 2*answerTime {
+			t.Errorf("connection %d was replaced after %v, and ended %v later", i, age, overlap)
+		}
+	}
+}
+
+// visit runs a client in a bubble, and serves its one connection.
+func visit(t *testing.T, terms Terms, symbols []ticker.Symbol, serve func(t *testing.T, c net.Conn)) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		client := NewClient("ws://exchange.test", terms, speech{}, slog.New(slog.DiscardHandler))
+		client.netDial = func(context.Context, string, string) (net.Conn, error) { return here, nil }
+		client.Subscribe(symbols)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- client.Run(ctx, nowhere{}) }()
+		if _, err := ws.Upgrade(there); err != nil {
+			t.Fatal(err)
+		}
+		serve(t, there)
+		cancel()
+		_, _ = io.Copy(io.Discard, there) // until the client has gone
+		there.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Requests keep the distance, whatever is wanted.
+func TestRequestsAreLimited(t *testing.T) {
+	terms := polite()
+	terms.Silence, terms.PerRequest = time.Minute, 1
+	visit(t, terms, []ticker.Symbol{"A-USD", "B-USD", "C-USD", "D-USD"}, func(t *testing.T, c net.Conn) {
+		begin := time.Now()
+		for i := range 4 {
+			if i == 2 { // in the middle of the requests
+				writeFrame(t, c, ws.NewPingFrame(nil))
+				if f := readFrame(t, c); f.Header.OpCode != ws.OpPong || time.Since(begin) > time.Second+rounding {
+					t.Errorf("got %v after %v", f.Header.OpCode, time.Since(begin))
+				}
+			}
+			f := readFrame(t, c)
+			if took := time.Since(begin); took < time.Duration(i)*time.Second-rounding {
+				t.Errorf("%s came after %v", f.Payload, took)
+			}
+		}
+	})
+}
+
+// What was refused is asked for again, after a while.
+func TestRefusedIsAskedForAgain(t *testing.T) {
+	terms := polite()
+	terms.Silence = time.Hour
+	visit(t, terms, []ticker.Symbol{"A-USD", "B-USD"}, func(t *testing.T, c net.Conn) {
+		begin := time.Now()
+		for i, want := range []string{"subscribe A-USD B-USD", "subscribe B-USD", "subscribe B-USD"} {
+			f := readFrame(t, c)
+			if took := time.Since(begin); string(f.Payload) != want || took != time.Duration(i)*askAgainEvery {
+				t.Errorf("%s came after %v", f.Payload, took)
+			}
+			writeFrame(t, c, ws.NewTextFrame([]byte("refused B-USD")))
+		}
+		writeFrame(t, c, ws.NewTextFrame([]byte("price B-USD 1")))
+		if err := c.SetReadDeadline(time.Now().Add(2 * askAgainEvery)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ws.ReadHeader(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("what is served is asked for again: %v", err)
+		}
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func writeFrame(t *testing.T, c net.Conn, f ws.Frame) {
+	t.Helper()
+	if _, err := c.Write(ws.MustCompileFrame(f)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFrame(t *testing.T, c net.Conn) ws.Frame {
+	t.Helper()
+	h, err := ws.ReadHeader(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(c, payload); err != nil {
+		t.Fatal(err)
+	}
+	ws.Cipher(payload, h.Mask, 0)
+	return ws.Frame{Header: h, Payload: payload}
 }

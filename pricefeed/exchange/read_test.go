@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"testing"
@@ -33,10 +32,9 @@ func (*recorded) SetReadDeadline(time.Time) error  { return nil }
 func (*recorded) SetWriteDeadline(time.Time) error { return nil }
 func (*recorded) Close() error                     { return nil }
 
-func recordedConn(b []byte) *Conn {
-	client := NewClient("", polite(), slog.New(slog.DiscardHandler))
+func recordedSocket(b []byte) *socket {
 	conn := &recorded{Reader: bytes.NewReader(b)}
-	return &Conn{client: client, conn: conn, reader: newReader(conn)}
+	return newSocket(conn, conn, polite())
 }
 
 // reference reads messages as gobwas does, up to a close frame or an error.
@@ -74,16 +72,16 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 1})
 	f.Add([]byte{0x81, 126, 0, 1, 'a'})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c := recordedConn(b)
+		s := recordedSocket(b)
 		var got []string
 		var err error
 		for err == nil {
 			var msg []byte
-			if msg, err = c.Read(t.Context()); err == nil {
+			if msg, err = s.read(t.Context()); err == nil {
 				got = append(got, string(msg))
 			}
 		}
-		c.close(err)
+		s.close(err)
 		if want := reference(b); !slices.Equal(got, want) {
 			t.Errorf("%x: got %q (%v), want %q", b, got, err, want)
 		}
@@ -92,11 +90,11 @@ func FuzzRead(f *testing.F) {
 
 func BenchmarkRead(b *testing.B) {
 	frame := ws.MustCompileFrame(ws.NewTextFrame(bytes.Repeat([]byte("x"), 430)))
-	c := recordedConn(nil)
-	c.reader.Reset(endless(frame))
+	s := recordedSocket(nil)
+	s.reader.Reset(endless(frame))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Read(b.Context()); err != nil {
+		if _, err := s.read(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,13 +7,11 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 
-	"tickerd/pricefeed/coinbase"
 	"tickerd/pricefeed/exchangetest"
 )
 
@@ -144,42 +142,5 @@ func TestTLS(t *testing.T) {
 	s.Accept().Send("hello")
 	if got := read(t, c); got != "hello" {
 		t.Errorf("got %q", got)
-	}
-}
-
-// What it says is what the adapter's golden frames document.
-func TestCoinbase(t *testing.T) {
-	s := exchangetest.New(t)
-	client := dial(t, s)
-	write(t, client, ws.OpText, `{"type":"subscribe","product_ids":["BTC-USD","XYZ-USD"],"channels":["ticker","heartbeat"]}`)
-	c := s.AcceptCoinbase("XYZ-USD")
-	if len(c.Products) != 1 || c.Products[0] != "BTC-USD" {
-		t.Errorf("subscribed: %v", c.Products)
-	}
-	c.Trade("BTC-USD", "84737.580")
-	c.Heartbeat("BTC-USD")
-	c.Trade("BTC-USD", "84737.59")
-	decode := func() coinbase.Frame {
-		f, err := coinbase.Decode([]byte(read(t, client)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	if f := decode(); f.Reason != "Failed to subscribe: XYZ-USD is not a valid product" {
-		t.Errorf("%+v", f)
-	}
-	if f := decode(); f.Type != coinbase.TypeSubscriptions || len(f.Served) != 1 {
-		t.Errorf("%+v", f)
-	}
-	first := decode()
-	if first.Product != "BTC-USD" || first.Price != "84737.580" || time.Since(first.Time) > time.Minute {
-		t.Errorf("%+v", first)
-	}
-	if f := decode(); f.Type != coinbase.TypeHeartbeat || f.Product != "BTC-USD" {
-		t.Errorf("%+v", f)
-	}
-	if f := decode(); f.Price != "84737.59" || f.Sequence <= first.Sequence {
-		t.Errorf("%+v after %+v", f, first)
 	}
 }

@@ -1,0 +1,216 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"tickerd/ticker"
+)
+
+// An archive is an exchange that has traded without a pause since from: its price is
+// the minute, counted from midnight.
+type archive struct {
+	from int64
+	most int // candles of a request
+
+	mu      sync.Mutex
+	refuses int // so many requests
+	asked   map[string]int
+}
+
+func (a *archive) ask(_ context.Context, _ ticker.Symbol, d time.Duration, from time.Time) ([]ticker.Candle, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuses > 0 {
+		a.refuses--
+		return nil, errors.New("too many requests")
+	}
+	a.asked[d.String()]++
+	length := int64(d.Seconds())
+	var candles []ticker.Candle
+	for start := max(from.Unix(), a.from); len(candles) < a.most && start < midnight+86400; start += length {
+		candles = append(candles, a.candle(start, length))
+	}
+	return candles, nil
+}
+
+func (a *archive) candle(start, length int64) ticker.Candle {
+	low, high := price(start), price(start+length-60)
+	return ticker.Candle{Start: start, Open: low, High: high, Low: low, Close: high}
+}
+
+func price(at int64) ticker.Decimal {
+	return ticker.Decimal(strconv.FormatInt(1_000_000+(at-midnight)/60, 10))
+}
+
+// fillUp fills until there is nothing to fill.
+func (s *shop) fillUp(a *archive) {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.keeper.run(ctx)
+	}()
+	f := filler{h: s.History, ask: a.ask, markets: map[ticker.Symbol]*market{}}
+	for {
+		asked, failed := f.round(ctx)
+		if asked == 0 && !failed {
+			break
+		}
+		for _, m := range f.markets {
+			m.due = time.Time{}
+		}
+	}
+	cancel()
+	<-done
+}
+
+func TestFill(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 2*86400, most: 300, asked: map[string]int{}}
+	s.clock = midnight + 7230
+	s.pass()
+	s.trade(s.clock, "BTC-USD", "500")
+	s.fillUp(a)
+	for i, want := range map[int]int{minute: 2*1440 + 120, hour: 48 + 2, day: 2} {
+		closed := s.everything(i, "BTC-USD")
+		closed = closed[:len(closed)-1]
+		if len(closed) != want {
+			t.Errorf("%s: %d candles, want %d", intervals[i].name, len(closed), want)
+		}
+		for n, got := range closed {
+			start := a.from + int64(n)*intervals[i].length
+			if want := string(a.candle(start, intervals[i].length).AppendJSON(nil)); got != want {
+				t.Fatalf("%s: got %s, want %s", intervals[i].name, got, want)
+			}
+		}
+	}
+	// The open candles are made of what was filled, and of ours.
+	s.expectLast(minute, text(7200, "500,500,500,500"))
+	s.expectLast(day, text(0, "1000000,1000119,500,500"))
+	asked := a.asked["1m0s"]
+	s.restart()
+	s.fillUp(a)
+	if got := a.asked["1m0s"]; got != asked {
+		t.Errorf("%d requests more, for what is there", got-asked)
+	}
+}
+
+func (s *shop) expectLast(i int, want string) {
+	s.Helper()
+	got := s.everything(i, "BTC-USD")
+	if got[len(got)-1] != want {
+		s.Errorf("open %s: got %s, want %s", intervals[i].name, got[len(got)-1], want)
+	}
+}
+
+// A candle of ours is there before an exchange's; it is widened where the exchange has
+// seen more of its interval.
+func TestFillKeepsOurs(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 86400, most: 300, asked: map[string]int{}}
+	s.trade(midnight, "BTC-USD", "500")
+	s.fillUp(a)
+	s.trade(midnight+60, "BTC-USD", "501")
+	s.trade(midnight+61, "BTC-USD", "502")
+	s.put()
+	s.restart() // what was lost is the second 61
+	s.clock = midnight + 300
+	s.fillUp(a)
+	want := []string{text(0, "500,500,500,500"), text(60, "1000001,1000001,501,501"), text(120, "1000002,1000002,1000002,1000002")}
+	if got := s.everything(minute, "BTC-USD")[1440:][:3]; !slices.Equal(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestFillFails(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 86400, most: 300, refuses: 1, asked: map[string]int{}}
+	s.clock = midnight
+	s.fillUp(a)
+	if got := s.everything(hour, "BTC-USD"); len(got) != 24 {
+		t.Errorf("%d hours, want 24", len(got))
+	}
+}
+
+// What is still to be filled is known after a crash.
+func TestFillGoesOn(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 86400, most: 300, asked: map[string]int{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.keeper.run(ctx)
+	}()
+	f := filler{h: s.History, ask: a.ask, markets: map[ticker.Symbol]*market{}}
+	if asked, failed := f.round(ctx); asked != 4 || failed {
+		t.Errorf("asked %d times, failed %t", asked, failed)
+	}
+	cancel()
+	<-done
+	if got := len(s.everything(minute, "BTC-USD")); got != 300 {
+		t.Errorf("%d minutes, want 300", got)
+	}
+	s.restart()
+	s.trade(midnight+60, "BTC-USD", "1")
+	s.fillUp(a)
+	if got := len(s.everything(minute, "BTC-USD")); got != 1440+2 {
+		t.Errorf("%d minutes, want a day of them and two", got)
+	}
+}
+
+func TestSound(t *testing.T) {
+	c := ticker.Candle{Start: 60, Open: "2", High: "3", Low: "1", Close: "2"}
+	spoilt := []func(*ticker.Candle){
+		func(c *ticker.Candle) { c.Start = 61 },
+		func(c *ticker.Candle) { c.Start = 0 },
+		func(c *ticker.Candle) { c.Start = 120 },
+		func(c *ticker.Candle) { c.High = "1" },
+		func(c *ticker.Candle) { c.Low = "4" },
+		func(c *ticker.Candle) { c.Low = "0" },
+		func(c *ticker.Candle) { c.Close = "" },
+		func(c *ticker.Candle) { c.Open = "2x" },
+	}
+	given := []ticker.Candle{c, c}
+	for _, spoil := range spoilt {
+		bad := c
+		spoil(&bad)
+		given = append(given, bad)
+	}
+	if got := sound(given, intervals[minute], 60, 120); len(got) != 1 || got[0] != c {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestHoles(t *testing.T) {
+	h := holes{}
+	h.add(minute, hole{0, 100})
+	h.add(minute, hole{200, 300})
+	h.add(minute, hole{250, 350})
+	h.add(minute, hole{400, 400})
+	if got, _ := h.newest(minute); got != (hole{200, 350}) {
+		t.Errorf("newest is %v", got)
+	}
+	h.filled(minute, 300)
+	if got, _ := h.newest(minute); got != (hole{200, 300}) {
+		t.Errorf("newest is %v", got)
+	}
+	h.filled(minute, 200)
+	h.filled(minute, 0)
+	if got, found := h.newest(minute); found {
+		t.Errorf("newest is %v", got)
+	}
+	for n := range int64(2 * maxHoles) {
+		h.add(minute, hole{10 * n, 10*n + 5})
+	}
+	if got := len(h["1m"]); got != maxHoles {
+		t.Errorf("%d holes are remembered", got)
+	}
+}
