@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -233,18 +232,4 @@ func (n *node) cpu(t *testing.T) time.Duration {
 // proc is where the system tells something of the process.
 func (n *node) proc(what string) string {
 	return filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), what)
-}
-
-// metric is what the node counts under a name, over all labels.
-func (n *node) metric(t *testing.T, name string) (sum float64) {
-	t.Helper()
-	_, page := call(t, http.MethodGet, n.admin+"/metrics", "", nil)
-	for _, line := range regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllSubmatch(page, -1) {
-		v, err := strconv.ParseFloat(string(line[1]), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v
-	}
-	return sum
 }

@@ -56,7 +56,7 @@ func BenchmarkClients(b *testing.B) {
 		token := n.token(b, n.key)
 		var reading sync.WaitGroup
 		var mu sync.Mutex
-		var delays []time.Duration
+		var all delays
 		snapshots, worst := 0, math.MaxInt
 		list := make([]*client, clients)
 		for i := range list {
@@ -83,20 +83,27 @@ func BenchmarkClients(b *testing.B) {
 				if err != nil {
 					b.Errorf("a client: %v", err)
 				}
-				delays = append(delays, mine...)
+				all = append(all, mine...)
 				snapshots += skipped
 				worst = min(worst, len(mine))
 			})
 		}
 		reading.Wait()
 		cancel()
-		slices.Sort(delays)
-		b.ReportMetric(float64(len(delays))/duration.Seconds(), "messages/s")
+		b.ReportMetric(float64(len(all))/duration.Seconds(), "messages/s")
 		b.ReportMetric(float64(worst)/duration.Seconds(), "worst-messages/s")
 		b.ReportMetric(float64(snapshots), "skips")
-		for what, part := range map[string]float64{"p50-µs": 0.5, "p99-µs": 0.99, "max-µs": 1} {
-			b.ReportMetric(float64(delays[int(part*float64(len(delays)-1))].Microseconds()), what)
-		}
+		all.report(b)
+	}
+}
+
+// delays are how long something took, each time.
+type delays []time.Duration
+
+func (d delays) report(b *testing.B) {
+	slices.Sort(d)
+	for what, part := range map[string]float64{"p50-µs": 0.5, "p99-µs": 0.99, "max-µs": 1} {
+		b.ReportMetric(float64(d[int(part*float64(len(d)-1))].Microseconds()), what)
 	}
 }
 

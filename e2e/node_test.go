@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -346,4 +348,18 @@ func eventually(tb testing.TB, what string, is func() bool) {
 			tb.Fatalf("waited %v for: %s", patience, what)
 		}
 	}
+}
+
+// metric is what the node counts under a name, over all labels.
+func (n *node) metric(tb testing.TB, name string) (sum float64) {
+	tb.Helper()
+	_, page := call(tb, http.MethodGet, n.admin+"/metrics", "", nil)
+	for _, line := range regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllSubmatch(page, -1) {
+		v, err := strconv.ParseFloat(string(line[1]), 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		sum += v
+	}
+	return sum
 }
