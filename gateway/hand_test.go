@@ -50,6 +50,14 @@ type held struct {
 // take waits for a join, and listens to its connection, but does not answer yet.
 func (h *hand) take() *held {
 	h.Helper()
+	c := h.given()
+	c.listen()
+	return c
+}
+
+// given waits for a join, and does not listen yet.
+func (h *hand) given() *held {
+	h.Helper()
 	m := h.receive(h.joins)
 	c := &held{world: h.world, raw: string(m.Data), address: m.Reply, msgs: make(chan *bus.Msg, 1<<12)}
 	if err := json.Unmarshal(m.Data, &c.join); err != nil {
@@ -59,7 +67,6 @@ func (h *hand) take() *held {
 		h.Errorf("join of %s at %s", c.join.ConnID, m.Subject)
 	}
 	c.mustLeave(c.join.ConnID)
-	c.listen()
 	return c
 }
 

@@ -33,6 +33,7 @@ type life struct {
 	lost     int32         // how many of the last messages came back; while counting
 	state    state
 	refused  bool // nobody took the join
+	outdated bool // something has changed of which the join that is under way does not tell
 }
 
 // patience is how long a join may go unanswered.
@@ -62,7 +63,7 @@ func (c *conn) join(now time.Time) {
 
 // announce publishes the connection's join.
 func (c *conn) announce() {
-	c.life.refused = false
+	c.life.refused, c.life.outdated = false, false
 	c.life.number++
 	join := bus.Join{
 		ConnID:     c.id,
@@ -202,9 +203,14 @@ func (c *conn) counted(now time.Time) {
 	c.join(now)
 }
 
-// claim makes the sender of an answer the one who holds the connection.
+// claim makes the sender of an answer the one who holds the connection, if only until
+// another is told what has changed since it was announced.
 func (c *conn) claim(now time.Time) {
 	c.life.state, c.life.refused = claimed, false
+	if c.life.outdated && c.stage == open {
+		c.rejoin(0)
+		return
+	}
 	if c.life.traffic == nil {
 		return
 	}
@@ -297,8 +303,18 @@ func (c *conn) answer(now time.Time, a answer) {
 		c.finish(now, endingOf(*a.close))
 	}
 	if !claims && c.isLate(a) {
-		c.rejoin(0)
+		c.supersede()
 	}
+}
+
+// supersede has the connection announced anew, but not while a join is under way: who
+// takes that one would never hear of the next, and hold the connection beside another.
+func (c *conn) supersede() {
+	if c.life.state == joining {
+		c.life.outdated = true
+		return
+	}
+	c.rejoin(0)
 }
 
 // isLate reports whether an answer changes something of which the handler that has

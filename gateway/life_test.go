@@ -673,6 +673,38 @@ func TestLateAnswerIsKnownToTheNextHandler(t *testing.T) {
 	c.want(`{"type":"subscribed","id":3,"symbols":["ETH-USD","BTC-USD"],"interval_ms":0}`)
 }
 
+// A late answer asks for another join, but not while one is under way: whoever took that
+// one would hold the connection, too, and not hear of the other.
+func TestOneJoinAtATime(t *testing.T) {
+	t.Parallel()
+	w := calm(t, func(o *options) { o.workers = 0 })
+	hand := w.hand()
+	c, held := hand.quiet(first)
+	c.say("subscribe, please")
+	held.wantMessage("subscribe, please")
+	held.die()
+	c.say("and more")
+	second := hand.given()
+	held.answer(`{"payload":"subscribed","subscribe":["ETH-USD"],"join":1}`)
+	c.want("subscribed")
+	c.snapshot()
+	w.settle()
+	second.listen()
+	second.answer(`{"join":2}`)
+	third := hand.take()
+	if m := w.receive(second.msgs); !bus.IsJoin(m.Subject) {
+		t.Fatalf("got %s %s, want the next join", m.Subject, m.Data)
+	}
+	if got := strings.Join(third.join.Symbols, " "); got != "ETH-USD" || third.join.Number != 3 {
+		t.Errorf("joined anew with %s", third.raw)
+	}
+	second.die()
+	third.answer(`{"join":3}`)
+	third.wantMessage("and more")
+	c.bye()
+	third.wantLeft(1000, "")
+}
+
 // Who resumes is sent no tick in which nothing changed, as nobody is.
 func TestResumeWithoutEmptyTicks(t *testing.T) {
 	t.Parallel()

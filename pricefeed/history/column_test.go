@@ -64,6 +64,22 @@ func FuzzReadRow(f *testing.F) {
 	})
 }
 
+// Of a block that was cut off, what is left is as it was.
+func TestReadColumnCutOff(t *testing.T) {
+	in := intervals[minute]
+	candles := []ticker.Candle{
+		{Start: 0, Open: "42000.12", High: "42010.55", Low: "41990.00", Close: "42001.00"},
+		{Start: 60, Open: "42001.00", High: "42001.00", Low: "40000.00", Close: "41000.00"},
+	}
+	data := newColumn(in, candles).data
+	for n := range data {
+		got, _ := readColumn(data[:n], in, 0)
+		if len(got) >= len(candles) || !slices.Equal(got, candles[:len(got)]) {
+			t.Errorf("%d of %d bytes: got %v", n, len(data), got)
+		}
+	}
+}
+
 // A candle that comes late goes where it belongs.
 func TestColumnAdd(t *testing.T) {
 	at := func(start int64, p ticker.Decimal) ticker.Candle {

@@ -152,20 +152,38 @@ func (f *filler) market(ctx context.Context, symbol ticker.Symbol) (*market, err
 	for _, i := range fillOrder {
 		m.holes[intervals[i].name] = kept[intervals[i].name]
 	}
-	began := intervals[minute].floor(f.h.began.Unix())
-	last, err := f.h.newest(ctx, minute, symbol, began, 1)
+	known, err := f.known(ctx, symbol)
 	if err != nil {
 		return nil, err
 	}
 	now := f.h.now()
 	for _, i := range fillOrder {
 		from := now.Add(-f.h.cfg.keep(i)).Unix()
-		if len(last) > 0 && kept != nil {
-			from = last[0].Start + intervals[minute].length
+		if known > 0 && kept != nil {
+			from = known
 		}
 		m.holes.add(i, hole{From: from, To: now.Unix()})
 	}
 	return m, f.h.store.putHoles(ctx, symbol, m.holes)
+}
+
+// known is how far the candles reach that are from before this start, 0 where there are
+// none: to the end of the last minute, unless that was cut off behind one of its seconds.
+func (f *filler) known(ctx context.Context, symbol ticker.Symbol) (end int64, err error) {
+	began := f.h.began.Unix()
+	minutes, err := f.h.newest(ctx, minute, symbol, intervals[minute].floor(began), 1)
+	if err != nil || len(minutes) == 0 {
+		return 0, err
+	}
+	seconds, err := f.h.newest(ctx, second, symbol, began, 1)
+	if err != nil {
+		return 0, err
+	}
+	last := minutes[0].Start
+	if n := len(seconds); n > 0 && seconds[n-1].Start >= last {
+		return seconds[n-1].Start + intervals[second].length, nil
+	}
+	return last + intervals[minute].length, nil
 }
 
 // fill asks for the newest page of the newest hole.
@@ -186,8 +204,14 @@ func (f *filler) fill(ctx context.Context, m *market, i int) (asked bool, err er
 	if err != nil {
 		return false, err
 	}
+	silent := len(given) == 0
 	given = sound(given, in, begin, end)
-	if len(between(given, from, end)) == 0 {
+	switch {
+	case silent:
+		if from, err = f.traded(ctx, m.symbol, i, from); err != nil {
+			return false, err
+		}
+	case len(between(given, from, end)) == 0:
 		from = h.From // the exchange has no more
 	}
 	if err := f.keep(ctx, m, i, given); err != nil {
@@ -198,6 +222,24 @@ func (f *filler) fill(ctx context.Context, m *market, i int) (asked bool, err er
 	}
 	m.holes.filled(i, from)
 	return true, f.h.store.putHoles(ctx, m.symbol, m.holes)
+}
+
+// traded is up to when, before a time, there was a trade, 0 if that is not known: an
+// exchange that has nothing of a page may have something of those before. Longer
+// intervals tell, of which more is asked at once.
+func (f *filler) traded(ctx context.Context, symbol ticker.Symbol, i int, before int64) (int64, error) {
+	if i == day {
+		return 0, nil
+	}
+	longer := hour
+	if i == hour {
+		longer = day
+	}
+	candles, err := f.h.newest(ctx, longer, symbol, before, 1)
+	if err != nil || len(candles) == 0 {
+		return 0, err
+	}
+	return min(before, candles[0].Start+intervals[longer].length), nil
 }
 
 // keep has candles put into their blocks, and what is made of them made anew.

@@ -12,11 +12,12 @@ import (
 	"tickerd/ticker"
 )
 
-// An archive is an exchange that has traded without a pause since from: its price is
-// the minute, counted from midnight.
+// An archive is an exchange that has traded since from, but for a rest: its price is the
+// minute, counted from midnight.
 type archive struct {
 	from int64
 	most int // candles of a request
+	rest hole
 
 	mu      sync.Mutex
 	refuses int // so many requests
@@ -33,8 +34,11 @@ func (a *archive) ask(_ context.Context, _ ticker.Symbol, d time.Duration, from 
 	a.asked[d.String()]++
 	length := int64(d.Seconds())
 	var candles []ticker.Candle
-	for start := max(from.Unix(), a.from); len(candles) < a.most && start < midnight+86400; start += length {
-		candles = append(candles, a.candle(start, length))
+	for n := range int64(a.most) {
+		start := max(from.Unix(), a.from) + n*length
+		if rests := start >= a.rest.From && start+length <= a.rest.To; !rests && start < midnight+86400 {
+			candles = append(candles, a.candle(start, length))
+		}
 	}
 	return candles, nil
 }
@@ -126,6 +130,37 @@ func TestFillKeepsOurs(t *testing.T) {
 	want := []string{text(0, "500,500,500,500"), text(60, "1000001,1000001,501,501"), text(120, "1000002,1000002,1000002,1000002")}
 	if got := s.everything(minute, "BTC-USD")[1440:][:3]; !slices.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The minute in which the program ended is asked, though it has begun another since.
+func TestFillWidensTheLastMinute(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 86400, most: 300, asked: map[string]int{}}
+	s.fillUp(a)
+	s.trade(midnight+60, "BTC-USD", "501")
+	s.trade(midnight+61, "BTC-USD", "502")
+	s.put()
+	s.clock = midnight + 300
+	s.restart()
+	s.fillUp(a)
+	want := []string{text(60, "1000001,1000001,501,501"), text(120, "1000002,1000002,1000002,1000002")}
+	if got := s.everything(minute, "BTC-USD")[1440:][:2]; !slices.Equal(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Where nothing was traded for longer than a page is, there may be more before.
+func TestFillBeyondARest(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 2*86400, most: 300, rest: hole{midnight - 12*3600, midnight}, asked: map[string]int{}}
+	s.clock = midnight
+	s.fillUp(a)
+	if got := len(s.everything(minute, "BTC-USD")); got != 36*60 {
+		t.Errorf("%d minutes, want those of 36 hours", got)
+	}
+	if pages := a.asked["1m0s"]; pages > 1+36*60/pageLength+2 {
+		t.Errorf("asked for %d pages", pages)
 	}
 }
 

@@ -200,6 +200,24 @@ func TestRandomTimes(t *testing.T) {
 	}
 }
 
+// A clock that was ahead by years for a moment hides nothing when it is right again.
+func TestClockAhead(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	trade := func(at int64, price ticker.Decimal) {
+		s.trade(at, "BTC-USD", price)
+		s.turnAll()
+	}
+	trade(midnight, "1")
+	trade(midnight+blockLength, "2")
+	trade(midnight+2*blockLength, "3")
+	past := []string{text(0, "1,1,1,1"), text(blockLength, "2,2,2,2"), text(2*blockLength, "3,3,3,3")}
+	s.expect(second, "BTC-USD", past...)
+	trade(midnight+2*365*86400, "4")
+	trade(midnight+3*blockLength, "5")
+	trade(midnight+4*blockLength, "6") // the other year has become a block
+	s.expect(second, "BTC-USD", append(past, text(3*blockLength, "5,5,5,5"), text(4*blockLength, "6,6,6,6"))...)
+}
+
 func TestKeep(t *testing.T) {
 	s := newShop(t, "BTC-USD")
 	s.cfg.Keep1s = minKeep * intervals[second].duration()

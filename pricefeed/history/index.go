@@ -41,7 +41,8 @@ func (x *index) set(s series, numbers []int64, changes uint64) {
 	}
 }
 
-// add adds a block, and forgets those that are too old.
+// add adds a block. A list that has grown so long that it must name many which are too
+// old is forgotten, and read anew when it is asked for: what the clock says may be wrong.
 func (x *index) add(s series, block int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -51,12 +52,19 @@ func (x *index) add(s series, block int64) {
 		return
 	}
 	at, found := slices.BinarySearch(numbers, block)
-	if found {
-		return
+	switch {
+	case found:
+	case len(numbers) == x.most(s.interval):
+		delete(x.numbers, s)
+	default:
+		x.numbers[s] = slices.Insert(slices.Clone(numbers), at, block)
 	}
-	numbers = slices.Insert(slices.Clone(numbers), at, block)
-	in := intervals[s.interval]
-	newest := in.begin(numbers[len(numbers)-1] + 1)
-	oldest, _ := slices.BinarySearch(numbers, in.block(newest-int64(x.cfg.keep(s.interval).Seconds())))
-	x.numbers[s] = numbers[min(oldest, len(numbers)-1):]
+}
+
+// most is how long a list may be. Those that are kept may be as many as two times those
+// of the time for which they are: their age begins when they are put, which for what an
+// exchange gave is late.
+func (x *index) most(i int) int {
+	kept := x.cfg.keep(i) / (blockLength * intervals[i].duration())
+	return 3 * int(kept+2)
 }

@@ -67,10 +67,11 @@ func (r *reader) candle(start int64) bool {
 }
 
 func (r *reader) price() bool {
-	if len(r.rest) == 0 {
+	tag, size := binary.Uvarint(r.rest)
+	if size <= 0 {
 		return false
 	}
-	tag := r.uvarint()
+	r.rest = r.rest[size:]
 	if tag&1 == 0 {
 		return r.distance(unzigzag(tag >> 1))
 	}

@@ -194,8 +194,14 @@ func TestIndex(t *testing.T) {
 	for _, block := range []int64{3, 7, 5, 6, 6} {
 		x.add(s, block)
 	}
-	if got, _, _ := x.get(s); !slices.Equal(got, []int64{5, 6, 7}) {
+	if got, _, _ := x.get(s); !slices.Equal(got, []int64{1, 2, 3, 5, 6, 7}) {
 		t.Errorf("got %v", got)
+	}
+	for block := range int64(1000) {
+		x.add(s, block)
+	}
+	if got, _, known := x.get(s); known {
+		t.Errorf("%d are known, of three", len(got))
 	}
 }
 
