@@ -39,6 +39,7 @@ type Client struct {
 	protocol Protocol
 	log      *slog.Logger
 	dials    *rate.Limiter // of all lines, as exchanges count by address
+	ban      ban           // of all lines, too
 
 	proxy   func(*http.Request) (*url.URL, error)
 	netDial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -90,7 +90,7 @@ func (ends) Enabled(context.Context, slog.Level) bool { return true }
 func (e ends) WithAttrs([]slog.Attr) slog.Handler     { return e }
 func (e ends) WithGroup(string) slog.Handler          { return e }
 func (e ends) Handle(_ context.Context, record slog.Record) error {
-	if record.Message != "exchange is not connected" {
+	if record.Message != "exchange connection failed" {
 		return nil
 	}
 	record.Attrs(func(a slog.Attr) bool {

@@ -27,8 +27,7 @@ type Conn struct {
 	cancel context.CancelCauseFunc // of all that it does
 
 	settled atomic.Bool // it can take the place of those before it
-	retired chan string // why it is to be replaced while it works on
-	ended   chan error  // why it has ended
+	over    chan error  // why another is to be made: it is a retirement, or has ended
 
 	// Guarded by client.mu.
 	asked    map[string]int // in which request, by name
@@ -37,12 +36,11 @@ type Conn struct {
 
 func newConn(l *line, s *socket) *Conn {
 	return &Conn{
-		client:  l.client,
-		line:    l,
-		socket:  s,
-		retired: make(chan string, 1),
-		ended:   make(chan error, 1),
-		asked:   make(map[string]int),
+		client: l.client,
+		line:   l,
+		socket: s,
+		over:   make(chan error, 1),
+		asked:  make(map[string]int),
 	}
 }
 
@@ -65,7 +63,16 @@ func (c *Conn) run(ctx context.Context) {
 	}
 	err := context.Cause(ctx)
 	c.socket.close(err)
-	c.ended <- err
+	c.finish(err)
+}
+
+// finish tells why another connection is to be made. The first word counts: what ends
+// after it was to be replaced ends as planned.
+func (c *Conn) finish(why error) {
+	select {
+	case c.over <- why:
+	default:
+	}
 }
 
 // listen hands on the messages. With the first that it hears when it has settled, it

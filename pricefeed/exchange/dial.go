@@ -20,6 +20,21 @@ const (
 	userAgent   = "tickerd"
 )
 
+// awaitDial waits until another attempt to connect may be made. It reports whether ctx
+// goes on.
+func (c *Client) awaitDial(ctx context.Context) bool {
+	for sleep(ctx, c.dials.Reserve().Delay()) {
+		refusal := c.ban.refusal(time.Now())
+		if refusal == nil {
+			return true
+		}
+		if !sleep(ctx, refusal.RetryAfter) {
+			return false
+		}
+	}
+	return false
+}
+
 // dial makes a connection that is upgraded to WebSocket. An answer other than
 // 101 is a *StatusError.
 func (c *Client) dial(ctx context.Context) (*socket, error) {

@@ -22,8 +22,12 @@ const (
 
 	errIdle     = Error("nothing is wanted of the exchange")
 	errReplaced = Error("another connection has taken its place")
-	errRetired  = Error("the connection is being replaced")
 )
+
+// retirement is why a connection is to be replaced that works on.
+type retirement string
+
+func (r retirement) Error() string { return string(r) }
 
 // Why there are no candles.
 const (

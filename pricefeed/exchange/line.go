@@ -28,7 +28,7 @@ func (l *line) keep(ctx context.Context) {
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	delay := backoff{first: l.client.terms.Retry}
-	for l.awaitWanted(ctx) && sleep(ctx, l.client.dials.Reserve().Delay()) {
+	for l.awaitWanted(ctx) && l.client.awaitDial(ctx) {
 		lasted, err := l.connect(ctx, &conns)
 		if ctx.Err() != nil {
 			return
@@ -59,7 +59,7 @@ func (l *line) awaitWanted(ctx context.Context) bool {
 }
 
 // connect makes one connection and stays with it until it has ended, or should be
-// replaced: that is errRetired, and it works on.
+// replaced: that is a retirement, and it works on.
 func (l *line) connect(ctx context.Context, conns *sync.WaitGroup) (lasted time.Duration, err error) {
 	l.client.counters.attempts.Add(1)
 	socket, err := l.client.dial(ctx)
@@ -71,26 +71,26 @@ func (l *line) connect(ctx context.Context, conns *sync.WaitGroup) (lasted time.
 	start := time.Now()
 	c := newConn(l, socket)
 	conns.Go(func() { c.run(ctx) })
-	select {
-	case reason := <-c.retired:
-		l.client.log.Info("exchange connection is to be replaced", "reason", reason)
-		err = errRetired
-	case err = <-c.ended:
-	}
+	err = <-c.over
 	return time.Since(start), err
 }
 
 // pause is how long to wait before the next connection is made, because of what became
-// of the last.
+// of the last. What is planned is no failure.
 func (l *line) pause(lasted time.Duration, err error, delay *backoff) time.Duration {
-	if errors.Is(err, errIdle) || errors.Is(err, errRetired) && lasted >= healthyAfter {
+	if reason, planned := errors.AsType[retirement](err); planned {
+		l.client.log.Info("exchange connection is to be replaced", "reason", reason)
+		return 0
+	}
+	if errors.Is(err, errIdle) {
 		return 0
 	}
 	wait := delay.next()
-	if refusal, ok := errors.AsType[*StatusError](err); ok {
+	if refusal, ok := errors.AsType[*StatusError](err); ok && refusal.RetryAfter > 0 {
 		wait += refusal.RetryAfter
+		l.client.ban.impose(refusal.Status, wait, time.Now())
 	}
-	l.client.log.Warn("exchange is not connected", "err", err, "lasted", lasted.Round(time.Millisecond), "retry_in", wait.Round(time.Millisecond))
+	l.client.log.Warn("exchange connection failed", "err", err, "lasted", lasted.Round(time.Millisecond), "retry_in", wait.Round(time.Millisecond))
 	return wait
 }
 

@@ -77,12 +77,7 @@ func (c *Conn) Subscribed(names []string) {
 
 // Retire tells that the connection should be replaced, for a reason that is no failure.
 // It works on until another has taken its place.
-func (c *Conn) Retire(reason string) {
-	select {
-	case c.retired <- reason:
-	default: // it has been said
-	}
-}
+func (c *Conn) Retire(reason string) { c.finish(retirement(reason)) }
 
 // Complaint tells of an error that the exchange reports, which is logged now and then.
 func (c *Conn) Complaint(reason string) {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,18 +33,21 @@ func (nowhere) Heard()                     {}
 func (nowhere) Market(ticker.Symbol, bool) {}
 func (nowhere) Price(ticker.Price)         {}
 
-// pacing runs a client in a bubble for so long, and returns when it dialled.
-// What it dials is one end of a pipe, at whose other end serve is.
+// pacing runs a client that wants two markets in a bubble for so long, and returns when
+// it dialled. What it dials is one end of a pipe, at whose other end serve is.
 func pacing(t *testing.T, terms Terms, duration time.Duration, serve func(attempt int, c net.Conn) error) (dials []time.Duration, why []error) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), duration)
 		defer cancel()
+		var mu sync.Mutex
 		var served sync.WaitGroup
 		ended := make(ends, 100_000)
 		client := NewClient("ws://exchange.test", terms, speech{}, slog.New(ended))
-		client.Subscribe([]ticker.Symbol{"BTC-USD"})
+		client.Subscribe([]ticker.Symbol{"BTC-USD", "ETH-USD"})
 		client.netDial = func(context.Context, string, string) (net.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			dials = append(dials, time.Since(start))
 			attempt := len(dials)
 			here, there := net.Pipe()
@@ -131,14 +135,48 @@ func TestAttemptsAreLimited(t *testing.T) {
 	}
 }
 
+// Who is told to come later does not come before, over no line.
 func TestRetryAfterIsRespected(t *testing.T) {
-	dials, _ := pacing(t, polite(), time.Hour, refuse(429, "Retry-After: 600\r\n"))
+	terms := polite()
+	terms.PerConnection = 1
+	dials, _ := pacing(t, terms, time.Hour, refuse(429, "Retry-After: 600\r\n"))
 	if n := len(dials); n < 5 || n > 6 {
 		t.Errorf("%d attempts in an hour", n)
 	}
 	for i := 1; i < len(dials); i++ {
 		if wait := dials[i] - dials[i-1]; wait < 10*time.Minute {
 			t.Errorf("attempt %d came %v after the last", i, wait)
+		}
+	}
+}
+
+// A replacement that the exchange asks for is no failure, however often it asks: it comes
+// as soon as another connection may be made, and does not wait for the end of the first.
+func TestReplacementsDoNotBackOff(t *testing.T) {
+	for _, notice := range []time.Duration{0, 10 * time.Second} {
+		dials, ends := pacing(t, polite(), time.Minute, func(_ int, c net.Conn) error {
+			if _, err := ws.Upgrade(c); err != nil {
+				return err
+			}
+			if _, err := c.Write(ws.MustCompileFrame(ws.NewTextFrame([]byte("retire")))); err != nil {
+				return err
+			}
+			if err := c.SetReadDeadline(time.Now().Add(notice)); err != nil {
+				return err
+			}
+			_, err := io.Copy(io.Discard, c)
+			return cmp.Or(err, io.EOF)
+		})
+		if len(ends) > 0 {
+			t.Errorf("%v before the end it is taken for a failure: %v", notice, ends[0])
+		}
+		for i := 1; i < len(dials); i++ {
+			if wait := (dials[i] - dials[i-1]).Round(rounding); wait != time.Second {
+				t.Errorf("%v before the end: connection %d came %v after the last", notice, i, wait)
+			}
+		}
+		if len(dials) < 59 {
+			t.Errorf("%d connections", len(dials))
 		}
 	}
 }

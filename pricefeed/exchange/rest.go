@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -31,10 +30,7 @@ type REST struct {
 	base    string
 	limiter *rate.Limiter
 	client  *http.Client
-
-	mu     sync.Mutex
-	banned time.Time    // until then
-	ban    *StatusError // why
+	ban     ban
 }
 
 // NewREST makes a client of the REST interface at base, an http:// or https:// address,
@@ -63,8 +59,8 @@ func (r *REST) get(ctx context.Context, address string) ([]byte, error) {
 	if err := r.limiter.Wait(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.refusal(time.Now()); err != nil {
-		return nil, err
+	if refusal := r.ban.refusal(time.Now()); refusal != nil {
+		return nil, refusal
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -96,16 +92,6 @@ func cause(err error) error {
 	return err
 }
 
-// refusal is the refusal that still holds at now, with what is left of its time.
-func (r *REST) refusal(now time.Time) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !now.Before(r.banned) {
-		return nil
-	}
-	return &StatusError{Status: r.ban.Status, RetryAfter: r.banned.Sub(now)}
-}
-
 // refused makes an error of an answer, and keeps it where it holds for other requests.
 func (r *REST) refused(response *http.Response) *StatusError {
 	now := time.Now()
@@ -114,10 +100,6 @@ func (r *REST) refused(response *http.Response) *StatusError {
 	case http.StatusTooManyRequests, http.StatusTeapot: // which is how Binance bans an address
 		e.RetryAfter = cmp.Or(e.RetryAfter, defaultBan)
 	}
-	if e.RetryAfter > 0 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.ban, r.banned = e, now.Add(e.RetryAfter)
-	}
+	r.ban.impose(e.Status, e.RetryAfter, now)
 	return e
 }

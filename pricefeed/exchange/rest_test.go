@@ -110,7 +110,7 @@ func TestGetIsRefused(t *testing.T) {
 			if len(*requests) != 1 {
 				t.Errorf("%d requests", len(*requests))
 			}
-			if err := r.refusal(time.Now().Add(tt.want)); err != nil {
+			if err := r.ban.refusal(time.Now().Add(tt.want)); err != nil {
 				t.Errorf("and then: %v", err)
 			}
 		})

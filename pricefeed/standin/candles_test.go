@@ -48,7 +48,7 @@ func TestCoinbaseCandles(t *testing.T) {
 func TestKrakenCandles(t *testing.T) {
 	s := run(t, brisk())
 	for pair, key := range map[string]string{
-		"XBTUSD": "XXBTZUSD", "BTC/USD": "XXBTZUSD", "XXBTZUSD": "XXBTZUSD", "SOLUSD": "SOLUSD", "SOLUSDT": "SOLUSDT", "XDGUSD": "XDGUSD",
+		"XBTUSD": "XXBTZUSD", "BTC/USD": "XXBTZUSD", "XXBTZUSD": "XXBTZUSD", "SOLUSD": "SOLUSD", "SOLUSDT": "SOLUSDT", "XDGUSD": "XDGUSD", "ETHXBT": "XETHXXBT",
 	} {
 		var answer struct {
 			Error  []string

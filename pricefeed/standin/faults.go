@@ -113,17 +113,24 @@ func (f *Fault) UnmarshalText(b []byte) error {
 		fault.Exchange, fault.Kind = exchange, rest
 	}
 	fault.Kind, fault.Value, _ = strings.Cut(fault.Kind, "=")
-	set := faultValues[fault.Kind]
-	switch {
-	case fault.Exchange != "" && !slices.Contains(exchanges, fault.Exchange):
-		return fmt.Errorf("%w: %q: the exchange is none of %s", ErrFault, text, strings.Join(exchanges, ", "))
-	case set == nil:
-		return fmt.Errorf("%w: %q: %q is none of %s", ErrFault, text, fault.Kind, strings.Join(faultKinds(), ", "))
-	}
-	if err := set(newFaults(), fault.Value); err != nil {
-		return fmt.Errorf("%w: %q: %w", ErrFault, text, err)
+	if err := fault.validate(); err != nil {
+		return err
 	}
 	*f = fault
+	return nil
+}
+
+func (f Fault) validate() error {
+	set := faultValues[f.Kind]
+	switch {
+	case f.Exchange != "" && !slices.Contains(exchanges, f.Exchange):
+		return fmt.Errorf("%w: %q: the exchange is none of %s", ErrFault, f, strings.Join(exchanges, ", "))
+	case set == nil:
+		return fmt.Errorf("%w: %q: %q is none of %s", ErrFault, f, f.Kind, strings.Join(faultKinds(), ", "))
+	}
+	if err := set(newFaults(), f.Value); err != nil {
+		return fmt.Errorf("%w: %q: %w", ErrFault, f, err)
+	}
 	return nil
 }
 

@@ -30,6 +30,22 @@ func TestFaultText(t *testing.T) {
 	}
 }
 
+// TestFaultThatIsNone: it need not have been read from a text.
+func TestFaultThatIsNone(t *testing.T) {
+	s, err := New(Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []Fault{{}, {Kind: "nothing"}, {Exchange: "mtgox", Kind: faultSilence}, {Kind: faultRefuse, Value: "200"}} {
+		if err := s.Fault(f); !errors.Is(err, ErrFault) {
+			t.Errorf("%v: %v", f, err)
+		}
+	}
+	if got := s.Faults(); len(got) > 0 {
+		t.Errorf("made are %v", got)
+	}
+}
+
 // FuzzFault: what is a fault is one again as text, and can be made.
 func FuzzFault(f *testing.F) {
 	for _, text := range []string{"kraken:silence", "off=5", "clock=1h", "delist=BTC-USD", "drop=3", "refuse=429"} {

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -64,33 +65,38 @@ func (v *venue) krakenCandles(w http.ResponseWriter, r *http.Request) {
 // "BTC/USD" and "XXBTZUSD" are "BTC/USD" and "XXBTZUSD".
 func krakenPair(pair string) (name, key string, ok bool) {
 	text := strings.ReplaceAll(pair, "/", "")
-	if len(text) == 8 && text[0] == 'X' && text[4] == 'Z' {
+	if len(text) == 8 && text[0] == 'X' && (text[4] == 'X' || text[4] == 'Z') {
 		text = text[1:4] + text[5:]
+	}
+	for today, old := range krakenOld {
+		if rest, found := strings.CutPrefix(text, old); found {
+			text = today + rest
+		}
+		if rest, found := strings.CutSuffix(text, old); found {
+			text = rest + today
+		}
 	}
 	symbol, ok := parted(text)
 	if !ok {
 		return "", "", false
 	}
-	base, quote := symbol.Base(), symbol.Quote()
-	for new, old := range krakenOld {
-		if base == old {
-			base = new
-		}
-	}
-	return base + "/" + quote, krakenKey(base, quote), true
+	return symbol.Base() + "/" + symbol.Quote(), krakenKey(symbol.Base(), symbol.Quote()), true
 }
 
 // krakenOld are what the REST interface calls what the feed calls otherwise.
 var krakenOld = map[string]string{"BTC": "XBT", "DOGE": "XDG"}
 
-// krakenKey is the name under which a pair is answered: what is old has a letter for its
-// kind before it.
+// krakenKey is the name under which a pair is answered: where both are old, each has a
+// letter for its kind before it.
 func krakenKey(base, quote string) string {
-	if old, ok := krakenOld[base]; ok {
-		base = old
-	}
-	if slices.Contains([]string{"XBT", "ETH", "LTC", "XRP", "XLM", "ETC", "ZEC", "XMR"}, base) &&
-		slices.Contains([]string{"USD", "EUR", "GBP", "JPY"}, quote) {
+	base, quote = cmp.Or(krakenOld[base], base), cmp.Or(krakenOld[quote], quote)
+	coins := []string{"XBT", "ETH", "LTC", "XRP", "XLM", "ETC", "ZEC", "XMR"}
+	switch {
+	case !slices.Contains(coins, base):
+		return base + quote
+	case slices.Contains(coins, quote):
+		return "X" + base + "X" + quote
+	case slices.Contains([]string{"USD", "EUR", "GBP", "JPY"}, quote):
 		return "X" + base + "Z" + quote
 	}
 	return base + quote

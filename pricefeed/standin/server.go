@@ -93,12 +93,13 @@ func Settings(addr net.Addr) []string {
 
 // Fault makes a fault, from now on.
 func (s *Server) Fault(f Fault) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range s.venues {
-		if err := v.fault(f); err != nil {
-			return err
-		}
+		v.fault(f)
 	}
 	s.faults = append(s.faults, f)
 	s.config.Log.Info("fault", "fault", f.String())

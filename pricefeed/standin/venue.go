@@ -166,20 +166,17 @@ func (v *venue) known(name string) (ticker.Symbol, bool) {
 	return symbol, !slices.Contains(v.config.Unknown, symbol) && !slices.Contains(v.faults.delisted, symbol)
 }
 
-// fault makes a fault, from now on.
-func (v *venue) fault(f Fault) error {
+// fault makes a fault that is valid, from now on.
+func (v *venue) fault(f Fault) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if f.Exchange != "" && f.Exchange != v.name {
-		return nil
+		return
 	}
-	if err := faultValues[f.Kind](v.faults, f.Value); err != nil {
-		return err
-	}
+	_ = faultValues[f.Kind](v.faults, f.Value) // the value is valid
 	if f.Kind == faultMaintenance || f.Kind == faultDelist {
 		v.statusAll()
 	}
-	return nil
 }
 
 // mend ends all faults.
