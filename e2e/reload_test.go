@@ -33,11 +33,13 @@ func TestReload(t *testing.T) {
 
 	write("[pricefeed]\nsymbols = [\"BTC\"]\n")
 	n.signal(t, syscall.SIGHUP)
-	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"SOL-USD\"]\n")
+	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"ETH-USD\", \"SOL-USD\"]\n")
 	n.signal(t, syscall.SIGHUP)
 	if got := feed.Subscribed(); !slices.Equal(got, []string{"SOL-USD"}) {
 		t.Errorf("subscribed: %v", got)
 	}
+	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"SOL-USD\"]\n")
+	n.signal(t, syscall.SIGHUP)
 	if got := feed.Unsubscribed(); !slices.Equal(got, []string{"ETH-USD"}) {
 		t.Errorf("unsubscribed: %v", got)
 	}
