@@ -139,8 +139,8 @@ func (c *Conn) SubscribeQueueChan(subject, queue string, ch chan *Msg) (*Subscri
 	return c.nats.ChanQueueSubscribe(subject, queue, ch)
 }
 
-// Request sends v's encoding and decodes the answer into result. Where nobody
-// listens, it is ErrNoResponders at once.
+// Request sends v's encoding and decodes the answer into result; a *[]byte gets it as
+// it came. Where nobody listens, it is ErrNoResponders at once.
 func (c *Conn) Request(ctx context.Context, subject string, v, result any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -152,6 +152,10 @@ func (c *Conn) Request(ctx context.Context, subject string, v, result any) error
 	}
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
+	}
+	if raw, ok := result.(*[]byte); ok {
+		*raw = m.Data
+		return nil
 	}
 	if err := json.Unmarshal(m.Data, result); err != nil {
 		return fmt.Errorf("request %s: answer: %w", subject, err)

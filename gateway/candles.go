@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -38,12 +40,20 @@ func (g *Gateway) getCandles(w http.ResponseWriter, r *http.Request) {
 		g.answerRefusal(w, refusePolicy)
 		return
 	}
-	var result bus.CandlesResult
-	if err := g.askHistory(r, bus.PriceCandles, ask, &result); err != nil || result.Data == nil {
-		g.failHistory(w, r, err, result.Error)
+	var page []byte
+	if err := g.askHistory(r, bus.PriceCandles, ask, &page); err != nil {
+		g.failHistory(w, r, err, "")
 		return
 	}
-	write(w, http.StatusOK, fmt.Appendf(nil, `{"symbol":%q,"interval":%q,"data":%s}`, ask.Symbol, ask.Interval, result.Data))
+	if !bytes.HasPrefix(page, []byte(`{"symbol"`)) { // else it is what the client gets
+		var result bus.CandlesResult
+		if err := json.Unmarshal(page, &result); err != nil || result.Data == nil {
+			g.failHistory(w, r, err, result.Error)
+			return
+		}
+		page = fmt.Appendf(nil, `{"symbol":%q,"interval":%q,"data":%s}`, ask.Symbol, ask.Interval, result.Data)
+	}
+	write(w, http.StatusOK, page)
 }
 
 // parseCandles reads what is asked for. An error names the value that is bad.

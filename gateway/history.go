@@ -2,14 +2,23 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"tickerd/bus"
 	"tickerd/gateway/fanout"
 )
 
-// historyTimeout bounds the wait for whoever keeps the history.
-const historyTimeout = 5 * time.Second
+const (
+	// historyTimeout bounds the wait for whoever keeps the history.
+	historyTimeout = 5 * time.Second
+
+	// historyStart is how long it may take until somebody keeps it: behind a start, and
+	// when another node takes it over, it is read first.
+	historyStart = 2 * time.Second
+	historyPoll  = 50 * time.Millisecond
+)
 
 var (
 	refuseUnknown = &refusal{status: http.StatusNotFound, reason: fanout.ErrUnknownSymbol.Error()}
@@ -21,7 +30,17 @@ var (
 func (g *Gateway) askHistory(r *http.Request, subject string, request, result any) error {
 	ctx, cancel := context.WithTimeout(r.Context(), historyTimeout)
 	defer cancel()
-	return g.bus.Request(ctx, subject, request, result)
+	for began := time.Now(); ; {
+		err := g.bus.Request(ctx, subject, request, result)
+		if !errors.Is(err, bus.ErrNoResponders) || time.Since(began) >= historyStart {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(historyPoll):
+		}
+	}
 }
 
 // failHistory answers for a history that did not answer, or said why not.

@@ -171,6 +171,21 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// A history that is just starting is waited for.
+func TestHistoryThatBegins(t *testing.T) {
+	inBubble(t, func(w *world) {
+		const page = `{"symbol":"BTC-USD","interval":"1m","data":[]}`
+		answered := make(chan reply, 1)
+		go func() {
+			answered <- w.ask(first, get("/api/v1/candles?symbol=BTC-USD&interval=1m").and("Authorization: Bearer "+w.demo()))
+		}()
+		time.Sleep(time.Second)
+		w.history(bus.PriceCandles, page)
+		wantReply(w.TB.(*testing.T), <-answered, 200, page)
+		synctest.Wait()
+	})
+}
+
 // A history that does not answer is not waited for without end.
 func TestHistoryThatDoesNotAnswer(t *testing.T) {
 	inBubble(t, func(w *world) {

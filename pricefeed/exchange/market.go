@@ -24,7 +24,7 @@ type market struct {
 	refused bool            // by the exchange, in this connection
 
 	sequence uint64    // of the newest trade of this connection; 0: none yet
-	time     time.Time // of the newest trade of all connections
+	time     time.Time // of the newest trade of all connections, which is never ahead of our clock
 }
 
 // reconnected forgets what does not hold beyond a connection.
@@ -47,6 +47,9 @@ func (m *market) take(t Trade, now time.Time) (timestamp int64, newer bool) {
 			return 0, false
 		}
 		m.time = t.Time
+		if t.Time.After(now) {
+			m.time = now // one wrong time holds back nothing that follows
+		}
 	} else {
 		t.Time = now
 	}

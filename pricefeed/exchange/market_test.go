@@ -22,6 +22,7 @@ func TestMarket(t *testing.T) {
 		"without anything":             {[]Trade{{}}, 0},
 		"a little ahead":               {[]Trade{{Sequence: 10, Time: at(30 * time.Second)}}, 30},
 		"far ahead":                    {[]Trade{{Sequence: 10, Time: at(2 * time.Minute)}}, 0},
+		"ahead holds nothing back":     {[]Trade{{Time: at(30 * time.Second)}, {Time: at(0)}}, 0},
 		"before all time":              {[]Trade{{Sequence: 10, Time: time.Unix(-1, 0)}}, 0},
 		"sequence goes on":             {[]Trade{{Sequence: 7}, {Sequence: 8}}, 0},
 		"sequence repeats":             {[]Trade{{Sequence: 7}, {Sequence: 7}}, refused},

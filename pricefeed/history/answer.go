@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"tickerd/bus"
 	"tickerd/ticker"
@@ -25,8 +28,16 @@ const (
 // is leaves three quarters of the processors, or all but one, to the ticks.
 func answerers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
 
+// What one answerer may take of a processor: as much as it needs for as long as a page
+// with many charts takes, and then an eighth.
+const (
+	share = time.Second / 8 // of each second
+	burst = time.Second / 10
+)
+
 // answer answers requests until ctx ends.
 func (h *History) answer(ctx context.Context, requests <-chan *bus.Msg) {
+	spent := rate.NewLimiter(rate.Limit(share.Microseconds()), int(burst.Microseconds()))
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,9 +46,11 @@ func (h *History) answer(ctx context.Context, requests <-chan *bus.Msg) {
 			if m.Reply == "" {
 				continue
 			}
+			began := time.Now()
 			if err := h.bus.Publish(m.Reply, h.answerTo(ctx, m)); err != nil && ctx.Err() == nil {
 				h.keeper.trouble.Do(func() { h.log.Error("answer "+m.Subject, "err", err) })
 			}
+			_ = spent.WaitN(ctx, int(min(time.Since(began), burst).Microseconds())) // fails when ctx has ended
 		}
 	}
 }

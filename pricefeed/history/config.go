@@ -68,8 +68,9 @@ func (c Config) Validate() error {
 // keep is how far back candles of an interval are kept.
 func (c Config) keep(i int) time.Duration {
 	keep := [...]time.Duration{second: c.Keep1s, minute: c.Keep1m, fiveMinutes: keep5m, hour: c.Keep1h, day: c.Keep1d}[i]
-	if c.MaxCandles > 0 && i != fiveMinutes {
-		keep = min(keep, time.Duration(c.MaxCandles)*intervals[i].duration())
+	length := intervals[i].duration()
+	if c.MaxCandles > 0 && i != fiveMinutes && c.MaxCandles < int64(keep/length) {
+		keep = time.Duration(c.MaxCandles) * length
 	}
 	return keep
 }

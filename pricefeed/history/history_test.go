@@ -3,10 +3,12 @@ package history
 import (
 	"errors"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"tickerd/bus"
 	"tickerd/ticker"
@@ -312,6 +314,17 @@ func TestConfig(t *testing.T) {
 		var bad *bus.KeyError
 		if err := c.Validate(); !errors.As(err, &bad) || bad.Key != key {
 			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// However many candles are allowed, it is a time.
+func TestMaxCandles(t *testing.T) {
+	c := Defaults()
+	for most, want := range map[int64]time.Duration{100: 100 * daily, 200_000: c.Keep1d, math.MaxInt64: c.Keep1d} {
+		c.MaxCandles = most
+		if got := c.keep(day); got != want {
+			t.Errorf("%d: %v, want %v", most, got, want)
 		}
 	}
 }
