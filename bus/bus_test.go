@@ -340,7 +340,7 @@ func lease(t *testing.T, c *bus.Conn) (l *bus.Lease, end func()) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
+	go func() { done <- l.Run(ctx, func(error) {}) }()
 	return l, func() {
 		cancel()
 		if err := receive(t, done); err != nil {

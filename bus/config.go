@@ -22,6 +22,10 @@ type Config struct {
 	ClusterPassword string   `toml:"cluster_password"`
 	URL             string   `toml:"url"`
 	Credentials     string   `toml:"credentials"`
+
+	// Voter says that the node keeps something, so that its server takes part in
+	// keeping the cluster's streams. It is no setting of its own.
+	Voter bool `toml:"-"`
 }
 
 // Defaults are the settings that nothing overrides.

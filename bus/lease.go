@@ -15,6 +15,10 @@ const (
 	leaseBucket = "tickerd"
 	leaseKey    = "publisher"
 
+	// LeaseStream is the stream behind the lease, of which a publisher is best not the
+	// one that leads.
+	LeaseStream = "KV_" + leaseBucket
+
 	// leaseBlock is how many sequence numbers are reserved with one write: eleven
 	// minutes of 10 ms ticks. A crash skips what was left of the block, so that
 	// seq only ever grows.
@@ -23,13 +27,77 @@ const (
 	storeTimeout = 5 * time.Second
 )
 
-// ErrSeqExhausted is NextSeq's failure when the store has not answered for half
-// a block's time.
-const ErrSeqExhausted = Error("no sequence number left: the bus store does not answer")
+const (
+	// ErrSeqExhausted is NextSeq's failure when the store has not answered for half
+	// a block's time.
+	ErrSeqExhausted = Error("no sequence number left: the bus store does not answer")
 
-// A Lease is the right to publish prices: one node has it. It is an entry of a
-// JetStream key-value bucket whose value is the end of the block of sequence
-// numbers that its holder may give out.
+	// ErrLeaseTaken is the failure to write a lease that is another's by now.
+	ErrLeaseTaken = Error("another node has taken the lease")
+)
+
+// Leases is where the lease is kept: an entry of a JetStream key-value bucket. Who
+// replaces the entry that was there has the lease; that nobody can do twice. Whether
+// its holder still lives the entry does not tell.
+type Leases struct{ kv jetstream.KeyValue }
+
+// A Tenure is what the entry says of the lease.
+type Tenure struct {
+	Node     string `json:"node"`               // who has the lease; "": nobody ever had it
+	Seq      uint64 `json:"seq"`                // every number below may have been given out
+	Released bool   `json:"released,omitempty"` // it was given back
+
+	revision uint64
+}
+
+// OpenLeases makes the bucket, if need be.
+func (c *Conn) OpenLeases(ctx context.Context) (*Leases, error) {
+	js, err := jetstream.New(c.nats, jetstream.WithDefaultTimeout(storeTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open lease: %w", err)
+	}
+	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:      leaseBucket,
+		Description: "who publishes prices, and how far the sequence numbers are given out",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open lease: %w", err)
+	}
+	return &Leases{kv}, nil
+}
+
+// Last is the tenure that was written last, as far as this node knows.
+func (l *Leases) Last(ctx context.Context) (Tenure, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	entry, err := l.kv.Get(ctx, leaseKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Tenure{}, nil
+	}
+	if err != nil {
+		return Tenure{}, fmt.Errorf("read lease: %w", err)
+	}
+	var t Tenure
+	if err := json.Unmarshal(entry.Value(), &t); err != nil {
+		return Tenure{}, fmt.Errorf("read lease: entry %s.%s: %w", leaseBucket, leaseKey, err)
+	}
+	t.revision = entry.Revision()
+	return t, nil
+}
+
+// Acquire takes the lease for node, from who had it last; ErrLeaseTaken where
+// somebody has been faster.
+func (l *Leases) Acquire(ctx context.Context, node string, last Tenure) (*Lease, error) {
+	lease := &Lease{kv: l.kv, node: node, revision: last.revision, extend: make(chan struct{}, 1)}
+	lease.next.Store(max(last.Seq, 1))
+	if err := lease.reserve(ctx, lease.next.Load()+leaseBlock); err != nil {
+		return nil, fmt.Errorf("acquire lease: %w", err)
+	}
+	lease.term = lease.revision
+	return lease, nil
+}
+
+// A Lease is the right to publish prices: one node has it.
 type Lease struct {
 	kv   jetstream.KeyValue
 	node string
@@ -42,53 +110,6 @@ type Lease struct {
 
 	next     atomic.Uint64 // the number that NextSeq gives next
 	reserved atomic.Uint64 // the first number that it may not give
-}
-
-// leaseEntry is the bucket's value.
-type leaseEntry struct {
-	Node string `json:"node"`
-	Seq  uint64 `json:"seq"` // every number below may have been given out
-}
-
-// AcquireLease takes the lease for node.
-func (c *Conn) AcquireLease(ctx context.Context, node string) (*Lease, error) {
-	js, err := jetstream.New(c.nats)
-	if err != nil {
-		return nil, fmt.Errorf("acquire lease: %w", err)
-	}
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:      leaseBucket,
-		Description: "who publishes prices, and how far the sequence numbers are given out",
-	})
-	if err != nil {
-		return nil, fmt.Errorf("acquire lease: %w", err)
-	}
-	last, revision, err := readLease(ctx, kv)
-	if err != nil {
-		return nil, fmt.Errorf("acquire lease: %w", err)
-	}
-	l := &Lease{kv: kv, node: node, revision: revision, extend: make(chan struct{}, 1)}
-	l.next.Store(max(last.Seq, 1))
-	if err := l.reserve(ctx, l.next.Load()+leaseBlock); err != nil {
-		return nil, fmt.Errorf("acquire lease: %w", err)
-	}
-	l.term = l.revision
-	return l, nil
-}
-
-func readLease(ctx context.Context, kv jetstream.KeyValue) (leaseEntry, uint64, error) {
-	entry, err := kv.Get(ctx, leaseKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return leaseEntry{}, 0, nil
-	}
-	if err != nil {
-		return leaseEntry{}, 0, err
-	}
-	var e leaseEntry
-	if err := json.Unmarshal(entry.Value(), &e); err != nil {
-		return leaseEntry{}, 0, fmt.Errorf("entry %s.%s: %w", leaseBucket, leaseKey, err)
-	}
-	return e, entry.Revision(), nil
 }
 
 // Term is the revision of the entry when the lease was taken: it grows from one
@@ -111,15 +132,22 @@ func (l *Lease) NextSeq() (uint64, error) {
 	return seq, nil
 }
 
-// Run keeps numbers in reserve until ctx ends.
-func (l *Lease) Run(ctx context.Context) error {
+// Run keeps numbers in reserve until ctx ends. What the store refuses is tried again
+// when the next number is asked for; tell is called with the reason. It returns
+// ErrLeaseTaken when the lease is another's.
+func (l *Lease) Run(ctx context.Context, tell func(error)) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-l.extend:
-			if err := l.reserve(ctx, l.next.Load()+leaseBlock); err != nil && ctx.Err() == nil {
+			err := l.reserve(ctx, l.next.Load()+leaseBlock)
+			switch {
+			case err == nil, ctx.Err() != nil:
+			case errors.Is(err, ErrLeaseTaken):
 				return fmt.Errorf("extend lease: %w", err)
+			default:
+				tell(fmt.Errorf("extend lease: %w", err))
 			}
 		}
 	}
@@ -128,7 +156,7 @@ func (l *Lease) Run(ctx context.Context) error {
 // Release gives the lease and the unused numbers back. The holder publishes
 // nothing more, and Run has returned.
 func (l *Lease) Release(ctx context.Context) error {
-	if err := l.reserve(ctx, l.next.Load()); err != nil {
+	if err := l.write(ctx, Tenure{Node: l.node, Seq: l.next.Load(), Released: true}); err != nil {
 		return fmt.Errorf("release lease: %w", err)
 	}
 	return nil
@@ -137,17 +165,48 @@ func (l *Lease) Release(ctx context.Context) error {
 // reserve writes that every number below seq may be given out, if the lease is
 // still ours.
 func (l *Lease) reserve(ctx context.Context, seq uint64) error {
+	if err := l.write(ctx, Tenure{Node: l.node, Seq: seq}); err != nil {
+		return err
+	}
+	l.reserved.Store(seq)
+	return nil
+}
+
+// write replaces the entry that this lease wrote last. A write whose acknowledgement
+// was lost looks like another's: the lease is lost then, and nobody has it twice.
+func (l *Lease) write(ctx context.Context, t Tenure) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	value, err := json.Marshal(leaseEntry{Node: l.node, Seq: seq})
+	value, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
 	revision, err := l.kv.Update(ctx, leaseKey, value, l.revision)
+	if isConflict(err) {
+		return ErrLeaseTaken
+	}
 	if err != nil {
 		return err
 	}
 	l.revision = revision
-	l.reserved.Store(seq)
 	return nil
+}
+
+// isConflict reports whether a write was refused because another came before it.
+func isConflict(err error) bool {
+	e, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// AcquireLease takes the lease for node, whoever has it.
+func (c *Conn) AcquireLease(ctx context.Context, node string) (*Lease, error) {
+	leases, err := c.OpenLeases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := leases.Last(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return leases.Acquire(ctx, node, last)
 }

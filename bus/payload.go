@@ -87,6 +87,13 @@ type Status struct {
 	PartOf  string   `json:"part_of,omitempty"` // the source that this one is only a part of
 }
 
+// Alive says who publishes.
+type Alive struct {
+	Node string `json:"node"`
+	Term uint64 `json:"term"`
+	Seq  uint64 `json:"seq"` // of the last tick
+}
+
 // CandlesRequest asks for the newest candles of a symbol that begin before End.
 type CandlesRequest struct {
 	Symbol   string `json:"symbol"`
@@ -95,7 +102,8 @@ type CandlesRequest struct {
 	End      int64  `json:"end,omitempty"` // unix seconds; 0: the open candle is the last
 }
 
-// CandlesResult is the candles, the oldest first, or why there are none.
+// CandlesResult is the candles, the oldest first, or why there are none. Encoded it begins
+// with the symbol or the error, and is what a client gets.
 type CandlesResult struct {
 	Error    string          `json:"error,omitempty"`
 	Symbol   string          `json:"symbol,omitempty"`

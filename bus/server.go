@@ -125,6 +125,14 @@ func (s *Server) Connect(name string) (*Conn, error) {
 	return connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 }
 
+// Voters is how many nodes keep the cluster's streams together: 1 alone, 0 where it is
+// not known.
+func (s *Server) Voters() int { return 1 }
+
+// Yield gives the leadership of a stream to another node, where this one has it and
+// there is another.
+func (s *Server) Yield(stream string) {}
+
 // Close ends the server and every connection to it.
 func (s *Server) Close() {
 	if s.local != nil {

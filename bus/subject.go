@@ -23,6 +23,24 @@ const (
 	PriceCandles = "pricefeed.candles"
 	PriceStats   = "pricefeed.stats"
 
+	// PublisherAlive is an Alive, often: who publishes says so where no tick does.
+	// PublisherReleased is an Alive too: who published has stopped, and another may
+	// take over at once.
+	PublisherAlive    = "pricefeed.alive"
+	PublisherReleased = "pricefeed.released"
+
+	// NodesAlive is every node's beat, NodeList a request that any node answers with
+	// all of them, NodeRoll one that every node answers with a beat: see package cluster.
+	NodesAlive = "node.*.alive"
+	NodeList   = "node.list"
+	NodeRoll   = "node.roll"
+
+	// NodesUsers is how many connections users have on each node.
+	NodesUsers = "node.*.users"
+
+	// KeysChanged tells that something was put into the journal of keys.
+	KeysChanged = "auth.changed"
+
 	Exchange    = "auth.exchange"
 	Revoked     = "auth.revoked"
 	Revocations = "auth.revocations"
@@ -92,6 +110,12 @@ func Address(node, id string) string { return "gateway." + node + "." + id }
 
 // AddressID is the id in gateway.<node>.<id>.
 func AddressID(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }
+
+// AliveOf is node.<node>.alive, a node's beat.
+func AliveOf(node string) string { return "node." + node + ".alive" }
+
+// UsersOf is node.<node>.users, how many connections users have on a node.
+func UsersOf(node string) string { return "node." + node + ".users" }
 
 // NodeName makes a host name safe as one token of a subject.
 func NodeName(host string) string {

@@ -32,8 +32,10 @@ func benchFeed(b *testing.B, source string, n int) *Feed {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go func() { _ = lease.Run(b.Context()) }() // ends with the benchmark
-	f.hold(lease)
+	go func() { _ = lease.Run(b.Context(), func(error) {}) }() // ends with the benchmark
+	if err := f.hold(lease); err != nil {
+		b.Fatal(err)
+	}
 	f.origins[0].board.Link(true)
 	return f
 }

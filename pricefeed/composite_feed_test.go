@@ -38,7 +38,9 @@ func newTrio(t *testing.T) *trio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.hold(lease)
+	if err := f.hold(lease); err != nil {
+		t.Fatal(err)
+	}
 	x := &trio{f, w, f.origins[0].board, f.origins[1].board, f.origins[2].board}
 	x.said("a down A-USD,B-USD", "b down A-USD,B-USD", "c down A-USD,B-USD", "composite down A-USD,B-USD")
 	return x
@@ -206,7 +208,9 @@ func TestTickIsSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.hold(lease)
+	if err := f.hold(lease); err != nil {
+		t.Fatal(err)
+	}
 	board := f.origins[0].board
 	board.Link(true)
 	for _, s := range f.symbols {

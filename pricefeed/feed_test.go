@@ -399,13 +399,18 @@ func TestBusWithoutStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := start(t, f)
-	log.await(t, "publisher's lease")
-	log.await(t, "publisher's lease")
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f.keepLease(ctx)
+	}()
+	log.await(t, "open the publisher's lease")
 	if err := f.Ready(); !errors.Is(err, ErrNoTick) {
 		t.Errorf("ready: %v", err)
 	}
-	stop()
+	cancel()
+	<-over
 }
 
 // A lease that another holder has taken is noticed when it is to be extended,
@@ -417,8 +422,12 @@ func TestLeaseIsTakenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	last := make(chan *bus.Lease, 1)
-	go func() { last <- f.keepLease(ctx) }()
+	defer cancel()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f.keepLease(ctx)
+	}()
 	first := <-f.leases
 	before, err := first.NextSeq()
 	if err != nil {
@@ -427,25 +436,26 @@ func TestLeaseIsTakenAgain(t *testing.T) {
 	if _, err := bustest.Connect(t, s, "thief").AcquireLease(ctx, "thief"); err != nil {
 		t.Fatal(err)
 	}
-	var second *bus.Lease
-	for second == nil {
+	for lost := false; !lost; {
 		select {
-		case second = <-f.leases:
+		case none := <-f.leases:
+			if lost = none == nil; !lost {
+				t.Fatal("another lease before the first one is lost")
+			}
 		default:
 			if _, err := first.NextSeq(); err != nil && !errors.Is(err, bus.ErrSeqExhausted) {
 				t.Fatal(err)
 			}
 		}
 	}
+	second := <-f.leases
 	after, err := second.NextSeq()
 	if err != nil || after <= before || second.Term() <= first.Term() {
 		t.Errorf("seq %d after %d, term %d after %d (%v)", after, before, second.Term(), first.Term(), err)
 	}
 	cancel()
-	if got := <-last; got != second {
-		t.Error("the last lease is not returned")
-	}
-	f.release(second)
+	<-f.leases
+	<-over
 }
 
 // With a new lease everything is told again, and its term is on every tick.
@@ -467,7 +477,9 @@ func TestHold(t *testing.T) {
 		board := f.origins[0].board
 		board.Link(true)
 		board.Price(price("ETH-USD", ticker.Decimal(strconv.Itoa(i+1)), 10))
-		f.hold(lease)
+		if err := f.hold(lease); err != nil {
+			t.Fatal(err)
+		}
 		f.turn(time.Now())
 		if got := w.status(); got.State != down || !slices.Equal(got.Symbols, []string{"BTC-USD", "SOL-USD"}) {
 			t.Errorf("%+v", got)
@@ -539,6 +551,9 @@ func TestFailedStatusIsToldAgain(t *testing.T) {
 	cfg.Source = SourceCoinbase
 	f, err := New(cfg, Parts{Bus: good, Node: s.Node(), Log: discard()})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if f.lease, err = good.AcquireLease(t.Context(), s.Node()); err != nil {
 		t.Fatal(err)
 	}
 	for _, f.bus = range []*bus.Conn{bad, bad, good, good} {

@@ -18,57 +18,107 @@ const (
 	maxHead = 128 // before and behind the prices
 )
 
-// publish is the feed's one loop: every tick, and every answer between two ticks.
+// aliveEvery is how often is told at least who publishes, by a tick or without one.
+const aliveEvery = 250 * time.Millisecond
+
+// publish is the feed's one loop: every tick, and every answer between two ticks. While
+// another node publishes it follows the sources all the same, and tells nothing.
 func (f *Feed) publish(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case lease := <-f.leases:
-		f.hold(lease)
-	}
-	requests := make(chan *bus.Msg, maxRequests)
-	for _, subject := range []string{bus.PriceSnapshot, bus.PriceStatus} {
-		sub, err := f.bus.SubscribeChan(subject, requests)
-		if err != nil {
-			return fmt.Errorf("price feed: subscribe %s: %w", subject, err)
-		}
-		defer f.unsubscribe(sub)
-	}
+	defer close(f.ended)
+	defer f.drop()
 	pace := newPace(f.cfg.Interval)
 	defer pace.stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case lease := <-f.leases:
-			f.hold(lease)
+			f.drop()
+			if lease == nil {
+				continue
+			}
+			if err := f.hold(lease); err != nil {
+				return err
+			}
 		case symbols := <-f.lists:
 			f.list(symbols)
-		case m := <-requests:
+		case m := <-f.requests.C:
 			f.answer(m)
 		case <-pace.C:
 			now := time.Now()
 			if pace.advance(now) {
 				f.counters.late.Add(1)
 			}
+			if now.Sub(last) > standstill {
+				f.doubt()
+			}
+			last = now
 			f.turn(now)
 		}
 	}
 }
 
 // hold makes lease the one to publish under. Others may have told something else
-// meanwhile: all states are told again.
-func (f *Feed) hold(lease *bus.Lease) {
+// meanwhile: all states are told again, and all prices.
+func (f *Feed) hold(lease *bus.Lease) error {
+	if err := f.requests.open(f.bus); err != nil {
+		return fmt.Errorf("price feed: %w", err)
+	}
 	f.lease = lease
+	f.term.Store(lease.Term())
 	f.message.Header[bus.HeaderTerm] = []string{strconv.FormatUint(lease.Term(), 10)}
+	f.goOn()
 	f.untold = true
 	f.watch(time.Now())
 	f.log.Info("publishing prices", "source", f.cfg.Source, "symbols", len(f.symbols), "interval", f.cfg.Interval, "term", lease.Term())
+	return nil
+}
+
+// goOn begins where another node has ended.
+func (f *Feed) goOn() {
+	prices, ts := f.heard.last()
+	f.ts = max(f.ts, ts)
+	for i := range f.markets {
+		m := &f.markets[i]
+		m.price.Price = "" // it is published anew
+		if p, known := prices[f.symbols[i]]; known {
+			m.price.Timestamp = max(m.price.Timestamp, p.Timestamp)
+		}
+	}
+	if s, ok := f.player.(*simulator); ok {
+		s.goOn(prices)
+	}
+}
+
+// drop ends what hold has begun.
+func (f *Feed) drop() {
+	f.lease = nil
+	f.term.Store(0)
+	f.requests.close(f.unsubscribe)
+}
+
+// doubt gives the lease up after a standstill: where there are other nodes, one of them
+// may have it by now.
+func (f *Feed) doubt() {
+	if f.lease == nil || f.peers == (alone{}) {
+		return
+	}
+	f.drop()
+	select {
+	case f.doubts <- struct{}{}:
+	default:
+	}
 }
 
 // turn is one tick. What cannot be published waits, and the player with it: each of
 // its steps is published by itself.
 func (f *Feed) turn(now time.Time) {
+	if f.lease == nil {
+		f.watch(now)
+		f.rest()
+		return
+	}
 	if f.player != nil && !f.failing.Load() {
 		f.player.Step(now, f.origins[0].board)
 	}
@@ -82,7 +132,22 @@ func (f *Feed) turn(now time.Time) {
 			f.complain("publish prices", err)
 			return
 		}
+		f.spoke = now
 	}
+	if now.Sub(f.spoke) >= aliveEvery {
+		f.spoke = now
+		if err := f.bus.PublishJSON(bus.PublisherAlive, bus.Alive{Node: f.node, Term: f.lease.Term(), Seq: f.seq}); err != nil {
+			f.complain("publish "+bus.PublisherAlive, err)
+		}
+	}
+}
+
+// rest has nothing wait, for hold has everything wait anew.
+func (f *Feed) rest() {
+	for _, i := range f.waiting {
+		f.markets[i].waits = false
+	}
+	f.waiting = f.waiting[:0]
 }
 
 // collect makes a batch of what the next tick has to say: of the waiting symbols the

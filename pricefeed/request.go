@@ -1,6 +1,8 @@
 package pricefeed
 
 import (
+	"fmt"
+
 	"tickerd/bus"
 	"tickerd/ticker"
 )
@@ -8,6 +10,33 @@ import (
 // maxRequests may wait for the end of a tick; what comes on top is lost, and
 // asked again.
 const maxRequests = 1024
+
+// Requests come while they are open.
+type requests struct {
+	C    chan *bus.Msg
+	subs []*bus.Subscription
+}
+
+// open subscribes to them.
+func (r *requests) open(conn *bus.Conn) error {
+	r.C = make(chan *bus.Msg, maxRequests)
+	for _, subject := range []string{bus.PriceSnapshot, bus.PriceStatus} {
+		sub, err := conn.SubscribeChan(subject, r.C)
+		if err != nil {
+			return fmt.Errorf("subscribe %s: %w", subject, err)
+		}
+		r.subs = append(r.subs, sub)
+	}
+	return nil
+}
+
+// close forgets those that have come.
+func (r *requests) close(unsubscribe func(*bus.Subscription)) {
+	for _, sub := range r.subs {
+		unsubscribe(sub)
+	}
+	r.C, r.subs = nil, nil
+}
 
 // answer answers a request. It goes out by the same connection as the ticks: who
 // listens to both gets a snapshot after the tick that it is of, and before the
@@ -19,7 +48,7 @@ func (f *Feed) answer(m *bus.Msg) {
 	var err error
 	switch m.Subject {
 	case bus.PriceSnapshot:
-		err = f.bus.Publish(m.Reply, f.snapshot())
+		err = f.bus.PublishMsg(&bus.Msg{Subject: m.Reply, Header: f.message.Header, Data: f.snapshot()})
 	case bus.PriceStatus:
 		err = f.bus.PublishJSON(m.Reply, f.current())
 	}

@@ -65,6 +65,16 @@ func (s *simulator) subscribe(symbols []ticker.Symbol) {
 	}
 }
 
+// goOn begins at prices, which another simulator has ended at.
+func (s *simulator) goOn(prices map[ticker.Symbol]ticker.Price) {
+	for i := range s.walks {
+		w := &s.walks[i]
+		if units, places, ok := prices[w.symbol].Price.Units(); ok && places == 2 && units > 0 {
+			w.price = units
+		}
+	}
+}
+
 func startOf(s ticker.Symbol) int64 {
 	switch s {
 	case "BTC-USD":

@@ -95,8 +95,12 @@ func (f *Feed) isHealthy(states []string) {
 	f.health.Store(&state)
 }
 
-// tell publishes statuses. If that fails, all is told again with the next tick.
+// tell publishes statuses, where this node publishes. If that fails, all is told again
+// with the next tick.
 func (f *Feed) tell(list []bus.Status) {
+	if f.lease == nil {
+		return
+	}
 	for _, s := range list {
 		if err := f.bus.PublishJSON(bus.StatusNews, s); err != nil {
 			f.complain("publish status", err)

@@ -22,6 +22,28 @@ type Element struct {
 	JSON   []byte // {"symbol":"BTC-USD","price":42000.12,"timestamp":1700000000}
 }
 
+// Price decodes e, which Scan has found.
+func (e Element) Price() (Price, error) {
+	var p struct {
+		Price     json.RawMessage `json:"price"`
+		Timestamp int64           `json:"timestamp"`
+	}
+	if c := (cursor{e.JSON}); c.skip(`{"symbol":"`) && len(c.rest) > len(e.Symbol) {
+		c.take(len(e.Symbol))
+		if c.skip(`","price":`) {
+			digits := c.number()
+			if timestamp, ok := c.timestamp(); ok {
+				return Price{Symbol(e.Symbol), Decimal(digits), timestamp}, nil
+			}
+		}
+	}
+	if err := json.Unmarshal(e.JSON, &p); err != nil {
+		return Price{}, fmt.Errorf("%w: %w", ErrTick, err)
+	}
+	digits, err := ParseDecimal(string(p.Price))
+	return Price{Symbol(e.Symbol), digits, p.Timestamp}, err
+}
+
 // Scan finds the elements of a tick in msg and puts them into t, whose memory it
 // reuses. What [Tick.AppendJSON] writes is read in one pass without allocation;
 // any other JSON of the same meaning is taken too, more slowly. After an error t
@@ -106,6 +128,15 @@ func (c *cursor) element() (Element, bool) {
 		return Element{}, false
 	}
 	return Element{Symbol: symbol, JSON: start[:len(start)-len(c.rest)]}, true
+}
+
+// timestamp takes the end of an element.
+func (c *cursor) timestamp() (int64, bool) {
+	if !c.skip(`,"timestamp":`) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(c.number()), 10, 64)
+	return n, err == nil && string(c.rest) == "}"
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -145,21 +145,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	accepting, drain := context.WithCancel(ctx)
 	defer drain()
 	defer context.AfterFunc(lasting, drain)()
-	remembering, forget := context.WithCancel(context.WithoutCancel(ctx)) // until the last tick
-	defer forget()
-	others.Go(func() error {
-		defer forget()
-		return feed.Run(lasting)
-	})
-	if s.PriceFeed.Source != pricefeed.SourceNone {
-		others.Go(func() error { return past.Run(remembering) })
-	}
-	if feed.HasPast() {
-		others.Go(func() error {
-			past.Fill(lasting, feed.Candles)
-			return nil
-		})
-	}
+	others.Go(func() error { return feed.Run(lasting) })
 	starting := []<-chan struct{}{verifier.Ready(), workers.Ready()}
 	if s.PriceFeed.Source == pricefeed.SourceSimulator {
 		starting = append(starting, front.Primed()) // an exchange may take its time

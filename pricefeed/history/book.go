@@ -36,11 +36,11 @@ type tail struct {
 
 func newBook() *book {
 	b := &book{slots: map[ticker.Symbol]int{}}
-	for i := range b.shelves {
-		b.shelves[i] = shelf{open: new(row), tails: map[int64]*tail{}}
-	}
+	b.reset()
 	return b
 }
+
+func newShelf() shelf { return shelf{open: new(row), tails: map[int64]*tail{}} }
 
 // slot is the place of a symbol, which it gets now if it had none.
 func (b *book) slot(s ticker.Symbol) int {

@@ -13,12 +13,13 @@ import (
 type collector struct {
 	wake chan struct{} // a second is over
 
-	mu    sync.Mutex
-	slots map[ticker.Symbol]int
-	open  *row
-	over  []*row // oldest first
-	spare []*row
-	taken uint64 // how many seconds have left over
+	mu       sync.Mutex
+	attended bool // somebody takes what is over
+	slots    map[ticker.Symbol]int
+	open     *row
+	over     []*row // oldest first
+	spare    []*row
+	taken    uint64 // how many seconds have left over
 }
 
 func newCollector() *collector {
@@ -56,12 +57,38 @@ func (c *collector) close(now int64) {
 	}
 }
 
-// maxOver is how many seconds may wait for a store that cannot be opened. Those that
-// come then are lost.
-const maxOver = 600
+// attend lets the seconds go that begin before from, and keeps those that follow until
+// they are taken. It returns how many have left over until now.
+func (c *collector) attend(from int64) (taken uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attended = true
+	for len(c.over) > 0 && c.over[0].start < from {
+		c.lose()
+	}
+	return c.taken
+}
+
+// leave ends what attend has begun: of what is over the oldest goes by itself.
+func (c *collector) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attended = false
+}
+
+const (
+	// maxOver is how many seconds may wait to be taken. Those that come then are lost.
+	maxOver = 600
+
+	// maxUnattended is how many are kept where nobody takes them.
+	maxUnattended = 60
+)
 
 // turn opens another second. The caller holds mu.
 func (c *collector) turn(second int64) {
+	if !c.attended && len(c.over) >= maxUnattended {
+		c.lose()
+	}
 	if len(c.open.touched) > 0 && len(c.over) < maxOver {
 		c.over = append(c.over, c.open)
 		c.open = new(row)
@@ -94,6 +121,11 @@ func (c *collector) next() (over *row, following int64) {
 func (c *collector) take() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.lose()
+}
+
+// lose is take for who holds mu.
+func (c *collector) lose() {
 	c.spare = append(c.spare, c.over[0])
 	c.over = slices.Delete(c.over, 0, 1)
 	c.taken++

@@ -35,6 +35,13 @@ func (f *figures) forget(s ticker.Symbol) {
 	delete(f.past, s)
 }
 
+// reset has everything made anew.
+func (f *figures) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.second, f.text, f.past = 0, nil, nil
+}
+
 // all answers a request. Its memory is not used again.
 func (f *figures) all(ctx context.Context, h *History) ([]byte, error) {
 	f.mu.Lock()

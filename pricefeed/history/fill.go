@@ -48,7 +48,7 @@ type market struct {
 
 // Fill asks the exchange for what happened while the program did not run, until ctx
 // ends: one page of each symbol and interval, the newest first, then the next page.
-// What fails is tried again, less and less often. It is called once, beside Run.
+// What fails is tried again, less and less often. It is called beside each Run.
 func (h *History) Fill(ctx context.Context, ask Asker) {
 	select {
 	case <-h.ready:

@@ -19,14 +19,15 @@ type History struct {
 	bus    *bus.Conn // its own: nothing waits behind candles
 	log    *slog.Logger
 	now    func() time.Time
-	began  time.Time
 
 	collector *collector
 	book      *book
 	symbols   atomic.Pointer[[]ticker.Symbol] // in the configured order
 	figures   figures
 
+	// Of one Run.
 	ready  chan struct{} // closed when store and keeper are there, and all that was kept is in the book
+	began  time.Time     // before ready
 	store  *store
 	keeper *keeper
 
@@ -38,7 +39,7 @@ type History struct {
 // New makes the history of a source, from settings that are valid. The name of the
 // source is a token of a subject. conn is for the history alone.
 //
-// It does nothing before Run; what is added meanwhile waits.
+// It does nothing before Run; what was added last meanwhile waits.
 func New(cfg Config, source string, symbols []ticker.Symbol, conn *bus.Conn, log *slog.Logger) *History {
 	h := &History{
 		cfg:       cfg,
@@ -46,7 +47,6 @@ func New(cfg Config, source string, symbols []ticker.Symbol, conn *bus.Conn, log
 		bus:       conn,
 		log:       log,
 		now:       time.Now,
-		began:     time.Now(),
 		collector: newCollector(),
 		book:      newBook(),
 		ready:     make(chan struct{}),
@@ -71,8 +71,12 @@ func (h *History) SetSymbols(symbols []ticker.Symbol) {
 func (h *History) Add(tick ticker.Tick) { h.collector.add(tick) }
 
 // Run reads what is kept, then keeps what is added and answers on the bus, until ctx
-// ends. The open second is kept as far as it came. It is called once.
+// ends. The open second is kept as far as it came. Of all nodes one does so at a time:
+// who publishes. It may be called again: what was added meanwhile, and was not kept by
+// another node, is kept then, as far as it is not a minute old.
 func (h *History) Run(ctx context.Context) error {
+	defer h.reset()
+	h.began = h.now()
 	if err := h.open(ctx); err != nil {
 		return nil // ctx has ended
 	}
@@ -102,6 +106,14 @@ func (h *History) Run(ctx context.Context) error {
 	return nil
 }
 
+// reset forgets what is read anew when Run is called again.
+func (h *History) reset() {
+	h.collector.leave()
+	h.book.reset()
+	h.figures.reset()
+	h.ready = make(chan struct{})
+}
+
 // open opens the store and reads what is in memory while the program runs. It tries
 // until it can, or ctx ends.
 func (h *History) open(ctx context.Context) error {
@@ -109,6 +121,7 @@ func (h *History) open(ctx context.Context) error {
 		began := time.Now()
 		err := h.load(ctx)
 		if err == nil {
+			h.book.attend(h.collector)
 			h.pass()
 			h.log.Info("history is read", "source", h.source, "symbols", len(*h.symbols.Load()), "in", time.Since(began).Round(time.Millisecond))
 			close(h.ready)

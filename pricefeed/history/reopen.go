@@ -1,5 +1,7 @@
 package history
 
+import "math"
+
 import "tickerd/ticker"
 
 // reopen opens, behind a load, the intervals that the last second is in, and reports
@@ -55,4 +57,25 @@ func (b *book) reform(i, slot int, whole ticker.Candle) {
 	c := open.at(slot)
 	whole.Merge(*c)
 	*c = whole
+}
+
+// attend takes over where the rows that were loaded end: the last second may have come
+// only in part.
+func (b *book) attend(c *collector) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	from := int64(math.MinInt64)
+	if last, found := b.shelves[second].last(); found {
+		from = last
+	}
+	b.seconds = c.attend(from)
+}
+
+// reset forgets all but the symbols' slots.
+func (b *book) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.shelves {
+		b.shelves[i] = newShelf()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,7 @@ func TestIndex(t *testing.T) {
 // While the store does not answer, what waits for it is bounded.
 func TestBounds(t *testing.T) {
 	s := newShop(t, "BTC-USD")
+	s.book.attend(s.collector)
 	for n := range maxRows + 10 {
 		s.keeper.add(encodedRow{second, int64(n), []byte{rowFormat}})
 	}
@@ -218,8 +220,8 @@ func TestBounds(t *testing.T) {
 	for n := range int64(maxOver + 10) {
 		s.Add(ticker.Tick{TS: (midnight + n) * 1e6, Data: []ticker.Price{{Symbol: "BTC-USD", Price: "1"}}})
 	}
-	if got := len(s.collector.over); got != maxOver {
-		t.Errorf("%d seconds wait", got)
+	if got := len(s.collector.over); got != maxOver || s.collector.over[0].start != midnight {
+		t.Errorf("%d seconds wait, the first is %d", got, s.collector.over[0].start)
 	}
 	for s.takeOver() {
 	}
@@ -228,6 +230,64 @@ func TestBounds(t *testing.T) {
 	}
 	if got := len(s.book.shelves[second].tails); got != maxTails {
 		t.Errorf("%d tails wait", got)
+	}
+}
+
+// What nobody takes is bounded, and the newest of it is there.
+func TestUnattended(t *testing.T) {
+	c := newCollector()
+	c.follow(map[ticker.Symbol]int{"BTC-USD": 0})
+	const seconds = 3 * maxUnattended
+	for n := range int64(seconds) {
+		c.add(ticker.Tick{TS: n * 1e6, Data: []ticker.Price{{Symbol: "BTC-USD", Price: "1"}}})
+	}
+	if got := len(c.over); got > maxUnattended || c.over[got-1].start != seconds-2 {
+		t.Errorf("%d seconds wait, the last is %d", got, c.over[got-1].start)
+	}
+}
+
+// Two nodes hear the same ticks. One of them keeps them; when it ends, orderly or by a
+// crash, the other goes on where it ended, with what it has heard meanwhile.
+func TestSuccession(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		first := newShop(t, "BTC-USD")
+		first.book.attend(first.collector)
+		other := &shop{TB: t, server: first.server, clock: midnight, symbols: first.symbols, cfg: first.cfg}
+		other.History = New(other.cfg, source, other.symbols, bustest.Connect(t, other.server, "history"), discard())
+		other.now = func() time.Time { return time.Unix(other.clock, 0) }
+
+		hear := func(at int64, price ticker.Decimal) {
+			first.trade(midnight+at, "BTC-USD", price)
+			other.clock = midnight + at
+			other.Add(ticker.Tick{TS: (midnight + at) * 1e6, Data: []ticker.Price{{Symbol: "BTC-USD", Price: price, Timestamp: midnight + at}}})
+		}
+		for n := range int64(90) {
+			hear(n, ticker.Decimal(strconv.FormatInt(100+n%7, 10)))
+			if n < 80 {
+				first.put()
+			}
+		}
+		if !crash {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			first.close(ctx)
+			first.put()
+		}
+		want, wantMinutes := first.everything(0, "BTC-USD"), first.everything(1, "BTC-USD")
+
+		if err := other.load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other.book.attend(other.collector)
+		other.pass()
+		for other.takeOver() {
+		}
+		if got := other.everything(0, "BTC-USD"); !slices.Equal(got, want) {
+			t.Errorf("crash %v: seconds\n%s, want\n%s", crash, got, want)
+		}
+		if got := other.everything(1, "BTC-USD"); !slices.Equal(got, wantMinutes) {
+			t.Errorf("crash %v: minutes\n%s, want\n%s", crash, got, wantMinutes)
+		}
 	}
 }
 
