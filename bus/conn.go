@@ -22,8 +22,9 @@ type Subscription = nats.Subscription
 
 // Conn is one part's connection to the bus, safe for concurrent use.
 type Conn struct {
-	nats  *nats.Conn
-	valve *valve
+	nats     *nats.Conn
+	valve    *valve
+	replicas int // how many nodes are to keep a stream
 }
 
 // dialer opens a connection to the server, as NATS asks for each.
@@ -42,9 +43,16 @@ func connect(log *slog.Logger, name string, dial dialer, login nats.Option) (*Co
 		}
 		return newReservoir(c, v), nil
 	})
-	nc, err := nats.Connect("",
-		nats.InProcessServer(through),
-		login,
+	nc, err := nats.Connect("", append(connectOptions(log, name), nats.InProcessServer(through), login)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect %s to the bus: %w", name, err)
+	}
+	return &Conn{nats: nc, valve: v, replicas: 1}, nil
+}
+
+// connectOptions are those of every connection.
+func connectOptions(log *slog.Logger, name string) []nats.Option {
+	return []nats.Option{
 		nats.Name(name),
 		nats.Timeout(connectTimeout),
 		nats.MaxReconnects(-1),
@@ -55,11 +63,7 @@ func connect(log *slog.Logger, name string, dial dialer, login nats.Option) (*Co
 			}
 			log.Error("bus", "conn", name, "subject", subject, "err", err)
 		}),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("connect %s to the bus: %w", name, err)
 	}
-	return &Conn{nats: nc, valve: v}, nil
 }
 
 // NewID makes an identifier of 22 letters and digits, unique in a cluster and

@@ -56,14 +56,22 @@ func (c *Conn) OpenLeases(ctx context.Context) (*Leases, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lease: %w", err)
 	}
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:      leaseBucket,
-		Description: "who publishes prices, and how far the sequence numbers are given out",
+	l := &Leases{}
+	err = c.replicated(func() (err error) {
+		l.kv, err = js.KeyValue(ctx, leaseBucket)
+		return err
+	}, func(replicas int) (err error) {
+		l.kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:      leaseBucket,
+			Description: "who publishes prices, and how far the sequence numbers are given out",
+			Replicas:    replicas,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open lease: %w", err)
 	}
-	return &Leases{kv}, nil
+	return l, nil
 }
 
 // Last is the tenure that was written last, as far as this node knows.

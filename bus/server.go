@@ -28,24 +28,32 @@ const connectTimeout = 30 * time.Second
 // that a client is cut off first, for not having read for ten seconds.
 const maxPending = 256 << 20
 
-// Server is the embedded NATS server. Start makes one, Close ends it.
+// Server is this node's way to the bus: the embedded NATS server, or, where the settings
+// say so, another NATS system. Start makes one, Close ends it.
 type Server struct {
-	nats     *server.Server
+	cfg      Config
+	nats     *server.Server // nil: another system
 	log      *slog.Logger
 	node     string
 	internal string // password of the parts in this process
 	local    net.Listener
 	done     chan struct{} // closed when acceptLocal has returned; nil without local
+	tending  context.CancelFunc
+	tended   chan struct{} // closed when tend has returned
 }
 
-// Start starts the server with its store in the directory store, and returns
-// when it takes connections.
+// Start starts the server with its store in the directory store, and returns when it
+// takes connections; in a cluster that is before the other nodes are there. Another NATS
+// system is tried for half a minute.
 func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Server, error) {
+	s := &Server{cfg: cfg, log: log, node: cfg.Node, internal: rand.Text()}
+	if cfg.URL != "" {
+		return s, s.reach(ctx)
+	}
 	opts, err := options(cfg, store)
 	if err != nil {
 		return nil, fmt.Errorf("start bus: %w", err)
 	}
-	s := &Server{log: log, node: cfg.Node, internal: rand.Text()}
 	opts.CustomClientAuthentication = newGate(s.internal, cfg.OperatorPassword)
 	s.nats, err = server.NewServer(opts)
 	if err != nil {
@@ -58,34 +66,13 @@ func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Se
 		s.Close()
 		return nil, fmt.Errorf("start bus with its store in %s: %w", store, err)
 	}
-	return s, nil
-}
-
-func options(cfg Config, store string) (*server.Options, error) {
-	opts := &server.Options{
-		ServerName:             cfg.Node,
-		NoSigs:                 true,
-		NoSystemAccount:        true,
-		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
-		DontListen:             cfg.Listen == "",
-		MaxPending:             maxPending,
-		AuthTimeout:            connectTimeout.Seconds(),
-		JetStream:              true,
-		StoreDir:               store,
-		SyncAlways:             true,
-		DisableJetStreamBanner: true,
-	}
-	if cfg.Listen != "" {
-		host, port, err := splitAddress(cfg.Listen)
-		if err != nil {
+	if cfg.IsCluster() && cfg.Voter {
+		if err := s.startTending(); err != nil {
+			s.Close()
 			return nil, err
 		}
-		opts.Host, opts.Port = host, port
-		if port == 0 {
-			opts.Port = server.RANDOM_PORT
-		}
 	}
-	return opts, nil
+	return s, nil
 }
 
 // ready waits until the server takes connections or has said why it does not.
@@ -117,24 +104,44 @@ func (s *Server) ready(ctx context.Context, fatal chan error) error {
 func (s *Server) Node() string { return s.node }
 
 // Addr is where NATS clients connect, nil when nowhere.
-func (s *Server) Addr() net.Addr { return s.nats.Addr() }
-
-// Connect gives one of our own parts a connection in process: without a socket,
-// and allowed everything. The name shows in NATS's own tools.
-func (s *Server) Connect(name string) (*Conn, error) {
-	return connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
+func (s *Server) Addr() net.Addr {
+	if s.nats == nil || s.cfg.Listen == "" {
+		return nil
+	}
+	return s.nats.Addr()
 }
 
-// Voters is how many nodes keep the cluster's streams together: 1 alone, 0 where it is
-// not known.
-func (s *Server) Voters() int { return 1 }
+// ClusterAddr is where other nodes connect, nil when nowhere.
+func (s *Server) ClusterAddr() net.Addr {
+	if s.nats == nil || !s.cfg.IsCluster() {
+		return nil
+	}
+	return s.nats.ClusterAddr()
+}
 
-// Yield gives the leadership of a stream to another node, where this one has it and
-// there is another.
-func (s *Server) Yield(stream string) {}
+// Connect gives one of our own parts a connection: in process, without a socket, and
+// allowed everything; or to the other NATS system. The name shows in NATS's own tools.
+func (s *Server) Connect(name string) (*Conn, error) {
+	if s.nats == nil {
+		return dialURL(s.cfg, s.node+" "+name, s.log)
+	}
+	c, err := connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
+	if err != nil {
+		return nil, err
+	}
+	c.replicas = s.cfg.replicas()
+	return c, nil
+}
 
 // Close ends the server and every connection to it.
 func (s *Server) Close() {
+	if s.nats == nil {
+		return // the connections are others' to close
+	}
+	if s.tending != nil {
+		s.tending()
+		<-s.tended
+	}
 	if s.local != nil {
 		if err := s.local.Close(); err != nil {
 			s.log.Warn("close local bus socket", "err", err)

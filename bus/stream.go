@@ -20,6 +20,9 @@ type StreamConfig struct {
 	Subjects []string      // what is captured
 	MaxAge   time.Duration // since a message was put; 0: for ever
 	PerKey   int64         // messages of one subject, of which the newest stay; 0: any number
+
+	// MessageTTL allows messages to have an end of their own.
+	MessageTTL bool
 }
 
 // A Stream keeps messages on disk, in the order in which they were put, and finds
@@ -39,22 +42,48 @@ func (c *Conn) OpenStream(ctx context.Context, cfg StreamConfig) (*Stream, error
 	if perKey == 0 {
 		perKey = -1
 	}
-	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:              cfg.Name,
-		Subjects:          cfg.Subjects,
-		MaxAge:            cfg.MaxAge,
-		MaxMsgsPerSubject: perKey,
-		AllowDirect:       true,
+	s := &Stream{js: js}
+	err = c.replicated(func() (err error) {
+		s.stream, err = js.Stream(ctx, cfg.Name)
+		return err
+	}, func(replicas int) (err error) {
+		s.stream, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name:              cfg.Name,
+			Subjects:          cfg.Subjects,
+			MaxAge:            cfg.MaxAge,
+			MaxMsgsPerSubject: perKey,
+			Replicas:          replicas,
+			AllowDirect:       true,
+			AllowMsgTTL:       cfg.MessageTTL,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open stream %s: %w", cfg.Name, err)
 	}
-	return &Stream{js: js, stream: stream}, nil
+	return s, nil
 }
+
+// Created tells one stream from another of the same name that was made later.
+func (s *Stream) Created() time.Time { return s.stream.CachedInfo().Created }
 
 // Put appends a message, and returns its number when it is kept.
 func (s *Stream) Put(ctx context.Context, subject string, data []byte) (seq uint64, err error) {
 	ack, err := s.js.Publish(ctx, subject, data)
+	if err != nil {
+		return 0, fmt.Errorf("put %s: %w", subject, err)
+	}
+	return ack.Sequence, nil
+}
+
+// PutOnce is Put of a message that is kept once however often it is put, within two
+// minutes; with a ttl that is not 0 it ends after that time.
+func (s *Stream) PutOnce(ctx context.Context, subject, id string, data []byte, ttl time.Duration) (seq uint64, err error) {
+	options := []jetstream.PublishOpt{jetstream.WithMsgID(id)}
+	if ttl > 0 {
+		options = append(options, jetstream.WithMsgTTL(ttl))
+	}
+	ack, err := s.js.Publish(ctx, subject, data, options...)
 	if err != nil {
 		return 0, fmt.Errorf("put %s: %w", subject, err)
 	}
@@ -102,4 +131,17 @@ func (s *Stream) Subjects(ctx context.Context, filter string) ([]string, error) 
 		return nil, fmt.Errorf("list %s: %w", filter, err)
 	}
 	return slices.Collect(maps.Keys(info.State.Subjects)), nil
+}
+
+// Replicas is how many nodes keep a stream.
+func (c *Conn) Replicas(ctx context.Context, name string) (int, error) {
+	js, err := jetstream.New(c.nats)
+	if err != nil {
+		return 0, err
+	}
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return stream.CachedInfo().Config.Replicas, nil
 }

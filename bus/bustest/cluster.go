@@ -1,0 +1,88 @@
+package bustest
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"tickerd/bus"
+)
+
+// A Cluster is the servers of several nodes, with routes between them.
+type Cluster struct {
+	Servers []*bus.Server // nil: stopped
+
+	t       testing.TB
+	configs []bus.Config
+	stores  []string
+}
+
+// NewCluster starts a cluster of n nodes, all of which keep streams. They are named
+// "node-0" and so on.
+func NewCluster(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, Servers: make([]*bus.Server, n)}
+	addresses := make([]string, n)
+	for i := range addresses {
+		addresses[i] = FreeAddress(t)
+	}
+	for i := range n {
+		cfg := bus.Defaults()
+		cfg.Listen, cfg.Node, cfg.Voter = "", fmt.Sprintf("node-%d", i), true
+		cfg.ClusterListen, cfg.Routes, cfg.ClusterPassword = addresses[i], addresses, "correct-horse"
+		c.configs = append(c.configs, cfg)
+		c.stores = append(c.stores, t.TempDir())
+	}
+	t.Cleanup(func() {
+		for i := range c.Servers {
+			c.Stop(i)
+		}
+	})
+	for i := range n {
+		c.Start(i)
+	}
+	return c
+}
+
+// Start starts a node, with what it has kept.
+func (c *Cluster) Start(i int) {
+	c.t.Helper()
+	s, err := bus.Start(c.t.Context(), c.configs[i], c.stores[i], slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.Servers[i] = s
+}
+
+// Stop ends a node's server.
+func (c *Cluster) Stop(i int) {
+	if c.Servers[i] != nil {
+		c.Servers[i].Close()
+		c.Servers[i] = nil
+	}
+}
+
+// FreeAddress is one on the loopback where nobody listens.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Until calls done until it is true.
+func Until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute still not: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

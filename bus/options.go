@@ -1,0 +1,138 @@
+package bus
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+const (
+	// userNode is how nodes sign in at one another.
+	userNode = "node"
+
+	// linkPing is how often a link between nodes is tried: one that is dead is known to
+	// be after three times as long.
+	linkPing  = 2 * time.Second
+	linkPings = 2
+
+	// linkRetries is how often a node is looked for that the others have told of, once a
+	// second. One that the settings name is looked for without end.
+	linkRetries = 3600
+)
+
+// options are NATS's, of a node with a server of its own.
+func options(cfg Config, store string) (*server.Options, error) {
+	opts := &server.Options{
+		ServerName:             cfg.Node,
+		NoSigs:                 true,
+		NoSystemAccount:        cfg.IsAlone(),
+		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
+		DontListen:             cfg.Listen == "",
+		MaxPending:             maxPending,
+		AuthTimeout:            connectTimeout.Seconds(),
+		JetStream:              cfg.IsAlone() || cfg.IsCluster() && cfg.Voter,
+		StoreDir:               store,
+		SyncAlways:             true,
+		DisableJetStreamBanner: true,
+	}
+	if cfg.Listen != "" {
+		if err := bind(cfg.Listen, &opts.Host, &opts.Port); err != nil {
+			return nil, err
+		}
+	}
+	links, err := linkTLS(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.IsCluster() {
+		if err := joinCluster(opts, cfg, links); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.LeafListen != "" {
+		leaf := &opts.LeafNode
+		if err := bind(cfg.LeafListen, &leaf.Host, &leaf.Port); err != nil {
+			return nil, err
+		}
+		leaf.Username, leaf.Password, leaf.AuthTimeout = userNode, cfg.ClusterPassword, connectTimeout.Seconds()
+		leaf.TLSConfig, leaf.TLSTimeout = links, connectTimeout.Seconds()
+	}
+	if cfg.IsLeaf() {
+		opts.LeafNode.ReconnectInterval = time.Second
+		opts.LeafNode.Remotes = []*server.RemoteLeafOpts{{
+			URLs: linkURLs(cfg.LeafRemotes, cfg.ClusterPassword), TLS: links != nil, TLSConfig: links, TLSTimeout: connectTimeout.Seconds(),
+		}}
+	}
+	return opts, nil
+}
+
+// joinCluster connects the server with those of other nodes.
+func joinCluster(opts *server.Options, cfg Config, links *tls.Config) error {
+	c := &opts.Cluster
+	if err := bind(cfg.ClusterListen, &c.Host, &c.Port); err != nil {
+		return err
+	}
+	c.Name = cfg.ClusterName
+	if cfg.ClusterPassword != "" {
+		c.Username, c.Password = userNode, cfg.ClusterPassword
+	}
+	c.AuthTimeout = connectTimeout.Seconds()
+	c.TLSConfig, c.TLSTimeout = links, connectTimeout.Seconds()
+	c.PingInterval, c.MaxPingsOut = linkPing, linkPings
+	c.ConnectRetries = linkRetries
+	opts.Routes = linkURLs(cfg.Routes, cfg.ClusterPassword)
+	return nil
+}
+
+// bind parts an address to listen on. Port 0 is any.
+func bind(address string, host *string, port *int) (err error) {
+	if *host, *port, err = splitAddress(address); err == nil && *port == 0 {
+		*port = server.RANDOM_PORT
+	}
+	return err
+}
+
+// linkURLs are addresses of nodes, with what signs in there.
+func linkURLs(addresses []string, password string) []*url.URL {
+	urls := make([]*url.URL, len(addresses))
+	for i, address := range addresses {
+		urls[i] = &url.URL{Scheme: "nats", Host: address}
+		if password != "" {
+			urls[i].User = url.UserPassword(userNode, password)
+		}
+	}
+	return urls
+}
+
+// linkTLS is what nodes speak between them, nil for plain text: both sides show a
+// certificate of the one authority.
+func linkTLS(cfg Config) (*tls.Config, error) {
+	if cfg.ClusterTLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cfg.ClusterTLSCert, cfg.ClusterTLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("cluster_tls_cert, cluster_tls_key: %w", err)
+	}
+	pem, err := os.ReadFile(cfg.ClusterTLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("cluster_tls_ca: %w", err)
+	}
+	authority := x509.NewCertPool()
+	if !authority.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cluster_tls_ca: %s: %w", cfg.ClusterTLSCA, errors.New("holds no certificate"))
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		RootCAs:      authority,
+		ClientCAs:    authority,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		MinVersion:   tls.VersionTLS13,
+	}, nil
+}
