@@ -56,6 +56,7 @@ type refusal struct {
 var (
 	refuseNotFound = &refusal{status: http.StatusNotFound, reason: "not found"}
 	refuseDraining = &refusal{status: http.StatusServiceUnavailable, reason: "draining", header: "Retry-After", value: "1"}
+	refuseCutOff   = &refusal{status: http.StatusServiceUnavailable, reason: "cluster unreachable", header: "Retry-After", value: "1"}
 	refuseNotReady = &refusal{status: http.StatusServiceUnavailable, reason: "not ready", header: "Retry-After", value: "1"}
 	refuseToken    = &refusal{status: http.StatusUnauthorized, reason: "authentication required"}
 	refusePolicy   = &refusal{status: http.StatusForbidden, reason: "forbidden"}
@@ -117,6 +118,8 @@ func (g *Gateway) admit(d door, h head, peer netip.Addr) (admission, *refusal) {
 		return admission{}, badRequest(errRequestLine)
 	case g.isDraining():
 		return admission{}, refuseDraining
+	case g.isCutOff():
+		return admission{}, refuseCutOff
 	case target.Path != d.route:
 		return admission{}, refuseNotFound
 	case !slices.Contains(d.methods, h.method):
@@ -148,6 +151,9 @@ func (g *Gateway) admit(d door, h head, peer netip.Addr) (admission, *refusal) {
 	return admission{who, wish}, nil
 }
 
+// isCutOff reports whether the cluster cannot be reached, so that nobody is let in.
+func (g *Gateway) isCutOff() bool { return g.reach != nil && g.reach() != nil }
+
 // identify finds and verifies the token of a request.
 func (g *Gateway) identify(h head, query url.Values, peer netip.Addr) (visitor, *refusal) {
 	raw := tokenOf(h, query)
@@ -156,6 +162,9 @@ func (g *Gateway) identify(h head, query url.Values, peer netip.Addr) (visitor, 
 	}
 	token, err := g.verifier.Verify(raw)
 	if errors.Is(err, auth.ErrNotReady) {
+		if g.reach != nil {
+			return visitor{}, refuseCutOff // by those who know what was revoked
+		}
 		return visitor{}, refuseNotReady
 	}
 	if err != nil {

@@ -61,6 +61,7 @@ type conn struct {
 	welcomed bool // a handler has claimed it once
 	resumes  bool // the ticks after since can be sent
 	left     bool // the leave is published
+	unhanded bool // who has taken its stray join was made to let go of it
 	stage    stage
 	hearing  hearing
 }

@@ -32,6 +32,15 @@
 // than the log goes back, gets a snapshot instead. It is never disconnected merely
 // for being slow. A socket that accepts not one byte for 30 s is dead.
 //
+// # Many nodes
+//
+// What a gateway has missed of the publisher it asks for, and everyone goes on with a
+// snapshot then (follow.go). While nothing is heard of a publisher, or the node is out of
+// touch with the others, all prices are told to be stale. Nobody is let in while the
+// cluster cannot be reached; who is in stays. Where users are limited, the gateways tell
+// one another how many connections each user has (census.go). A client that lost its
+// node resumes at another, for ticks have the same numbers everywhere.
+//
 // # Who drives
 //
 // A connection is a state machine without a lock or a goroutine, driven by package

@@ -5,6 +5,8 @@ import (
 	"net"
 	"time"
 	"unsafe"
+
+	"tickerd/bus"
 )
 
 // ConnSize is the bytes of a connection, but for what it points at.
@@ -52,3 +54,15 @@ func (g *Gateway) Places() (users, addrs int) {
 
 // Bind is listen, where no others listen.
 func Bind(ctx context.Context, addr string) (net.Listener, error) { return listen(ctx, addr, false) }
+
+// TakeCount is what the bus does with what a node tells of its users.
+func (g *Gateway) TakeCount(subject string, data []byte) {
+	g.census.take(&bus.Msg{Subject: subject, Data: data})
+}
+
+// Elsewhere is how many nodes have told of users, and of how many.
+func (g *Gateway) Elsewhere() (nodes, users int) {
+	g.places.mu.Lock()
+	defer g.places.mu.Unlock()
+	return len(g.places.others), len(g.places.elsewhere)
+}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type options struct {
 	checks   []gateway.Check
 	workers  int          // of the handler; 0: the test is the handler
 	listener net.Listener // nil: on loopback, at a free port
+	silent   bool         // nobody says that he publishes
 	patience time.Duration
 	log      *slog.Logger
 	parts    func(*parts)
@@ -105,6 +107,7 @@ type node struct {
 
 	publishing sync.Mutex
 	seq        uint64
+	term       atomic.Uint64 // of the newest tick
 
 	mu     sync.Mutex
 	leaves map[string][]bus.Leave // by connection
@@ -127,6 +130,9 @@ func newWorld(t testing.TB, change ...func(*options)) *world {
 	w := &world{t, newNode(o)}
 	w.server = bustest.New(t)
 	w.bus = bustest.Connect(t, w.server, "test")
+	if !o.silent {
+		w.beat()
+	}
 	w.watchLeaves()
 	w.startAuth(o)
 	w.startGateway(o)
@@ -180,15 +186,24 @@ func (w *world) startAuth(o options) {
 type parts = gateway.Parts
 
 // another is a world with a gateway of its own, and all else shared.
-func (w *world) another(change func(*parts)) *world {
+func (w *world) another(with func(*parts), change ...func(*options)) *world {
 	w.Helper()
 	o := usual()
-	o.parts = change
+	o.parts = with
+	for _, f := range change {
+		f(&o)
+	}
 	other := &world{w.TB, newNode(o)}
 	other.server, other.bus, other.store = w.server, w.bus, w.store
 	other.signer, other.verifier, other.policies = w.signer, w.verifier, w.policies
 	other.startGateway(o)
 	return other
+}
+
+// neighbour is another whose gateway is on a node of that name.
+func (w *world) neighbour(node string, change ...func(*options)) *world {
+	w.Helper()
+	return w.another(func(p *parts) { p.Node = node }, change...)
 }
 
 // unstarted is a gateway for an address that does not listen yet.
@@ -420,9 +435,42 @@ func tickOf(seq uint64, prices ...string) string {
 	return string(t.AppendJSON(nil))
 }
 
+// beat says that the publisher lives, as often as one does, until the test ends.
+func (w *world) beat() {
+	w.run(func(ctx context.Context) error {
+		every := time.NewTicker(250 * time.Millisecond)
+		defer every.Stop()
+		for {
+			if err := w.bus.PublishJSON(bus.PublisherAlive, bus.Alive{Node: "feed", Term: w.term.Load()}); err != nil {
+				return err
+			}
+			select {
+			case <-every.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+}
+
+// publisherAnswers answers requests with what a publisher of a term says then.
+func (w *world) publisherAnswers(subject string, term uint64, with func() []byte) {
+	w.Helper()
+	if _, err := w.bus.Subscribe(subject, func(m *bus.Msg) {
+		reply := &bus.Msg{Subject: m.Reply, Data: with(), Header: map[string][]string{bus.HeaderTerm: {fmt.Sprint(term)}}}
+		if err := w.bus.PublishMsg(reply); err != nil {
+			w.Error(err)
+		}
+	}); err != nil {
+		w.Fatal(err)
+	}
+	w.flush()
+}
+
 // publishTick sends a tick of a publisher's term; 0: without headers.
 func (w *world) publishTick(msg string, term uint64) {
 	w.Helper()
+	w.term.Store(max(w.term.Load(), term))
 	m := &bus.Msg{Subject: bus.Prices, Data: []byte(msg)}
 	if term > 0 {
 		m.Header = map[string][]string{bus.HeaderNode: {"feed"}, bus.HeaderTerm: {fmt.Sprint(term)}}

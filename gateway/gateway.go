@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -37,6 +36,8 @@ type Parts struct {
 	Symbols  []ticker.Symbol // those that exist before their first price
 	Page     http.Handler    // what answers at /
 	Checks   []Check         // what /readyz asks for, besides the gateway itself
+	Reach    func() error    // why nobody can be let in, as long as the cluster cannot be reached; nil: there is none
+	Borrows  bool            // the keys are kept by other nodes alone
 	Log      *slog.Logger
 }
 
@@ -63,20 +64,25 @@ type Gateway struct {
 	checks      []Check
 	log         *slog.Logger
 	rateLimited []byte // a frame
+	reach       func() error
+	borrows     bool
 	hub         *fanout.Hub
 	drivers     *loop.Pool
 	courier     *courier
+	follower    *follower
 	places      *places
+	census      *census
 	metrics     *metrics
 	handler     http.Handler
 	trouble     rate.Sometimes // bounds what is logged of what is wrong on the bus
-	primed      chan struct{}  // closed by the first tick
-	first       sync.Once
+	retries     *rate.Limiter  // bounds the joins that are sent again
 
 	heads    sync.Pool     // of *headRoom
 	upgrades chan struct{} // has an element for each that is under way
 	listener net.Listener
 	subs     []*bus.Subscription
+	follow   context.CancelFunc // ends what follows the bus,
+	follows  sync.WaitGroup     // which is waited for
 	http     *http.Server
 	plain    *handover // connections that are for net/http
 
@@ -111,6 +117,8 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		origins:  server.AllowedOrigins,
 		proxies:  proxies,
 		checks:   p.Checks,
+		reach:    p.Reach,
+		borrows:  p.Borrows,
 		log:      p.Log,
 		rateLimited: frame.AppendText(nil, fmt.Appendf(nil,
 			`{"type":"error","code":"rate_limited","message":"more than %d messages a second"}`, cfg.MessageRate)),
@@ -120,13 +128,15 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		conns:    map[string]*conn{},
 		greeting: map[net.Conn]struct{}{},
 		empty:    make(chan struct{}),
-		primed:   make(chan struct{}),
 		upgrades: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		heads:    sync.Pool{New: func() any { return new(headRoom) }},
 		trouble:  rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		retries:  rate.NewLimiter(maxRetries, maxRetries),
 	}
 	g.hub = fanout.NewHub(g.drivers.Changed)
 	g.metrics = newMetrics(g)
+	g.follower = newFollower(g)
+	g.census = newCensus(g)
 	g.handler = g.routes(p.Page)
 	return g, nil
 }
@@ -211,26 +221,33 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return nil
 }
 
-// subscribe listens to what the gateway needs from the bus.
+// subscribe listens to what the gateway needs from the bus, and follows it.
 func (g *Gateway) subscribe(ctx context.Context) error {
-	for subject, take := range map[string]func(*bus.Msg){
-		bus.Address(g.node, "*"): g.onAnswer,
-		bus.Prices:               g.onTick,
-		bus.StatusNews:           g.onStatus,
-	} {
-		s, err := g.bus.Subscribe(subject, take)
-		if err != nil {
-			return err
-		}
-		g.subs = append(g.subs, s)
+	s, err := g.bus.Subscribe(bus.Address(g.node, "*"), g.onAnswer)
+	if err != nil {
+		return err
+	}
+	g.subs = append(g.subs, s)
+	if err := errors.Join(g.follower.open(), g.census.open()); err != nil {
+		return err
 	}
 	if err := g.bus.Flush(ctx); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
+	ctx, g.follow = context.WithCancel(context.WithoutCancel(ctx))
+	g.follows.Go(func() { g.follower.run(ctx) })
+	g.follows.Go(func() { g.census.run(ctx) })
 	return nil
 }
 
+// unsubscribe ends what subscribe has begun.
 func (g *Gateway) unsubscribe() {
+	if g.follow != nil {
+		g.follow()
+		g.follows.Wait()
+	}
+	g.follower.close()
+	g.census.close()
 	for _, s := range g.subs {
 		_ = s.Unsubscribe() // fails only where the bus is gone already
 	}
@@ -245,33 +262,28 @@ func (g *Gateway) onAnswer(m *bus.Msg) {
 	}
 }
 
-func (g *Gateway) onTick(m *bus.Msg) {
-	var term uint64
-	if s := m.Header.Get(bus.HeaderTerm); s != "" {
-		var err error
-		if term, err = strconv.ParseUint(s, 10, 64); err != nil {
-			g.metrics.dropped.Inc()
-			g.trouble.Do(func() { g.log.Warn("tick dropped", "header", bus.HeaderTerm, "err", err) })
-			return
-		}
-	}
-	if err := g.hub.Tick(m.Data, term); err != nil {
-		g.metrics.dropped.Inc()
-		g.trouble.Do(func() { g.log.Warn("tick dropped", "err", err, "publisher", m.Header.Get(bus.HeaderNode)) })
-		return
-	}
-	g.metrics.ticks.Inc()
-	g.first.Do(func() { close(g.primed) })
-}
-
 // Primed is closed when there is a price to begin with.
-func (g *Gateway) Primed() <-chan struct{} { return g.primed }
+func (g *Gateway) Primed() <-chan struct{} { return g.follower.primed }
 
-func (g *Gateway) onStatus(m *bus.Msg) {
-	if err := g.hub.Status(m.Data); err != nil {
-		g.log.Warn("status dropped", "err", err)
+// Touch tells whether this node is in touch with the others. While it is not, all prices
+// are stale; when it is again, what was missed meanwhile is asked for.
+func (g *Gateway) Touch(in bool) {
+	g.follower.apart.Store(!in)
+	if in {
+		g.census.ask()
 	}
 }
+
+// Gone forgets what was known of a node that is no more. Joins that it may have taken
+// with it are sent again.
+func (g *Gateway) Gone(node string) {
+	g.census.forget(node)
+	g.drivers.Each(func(now time.Time, c loop.Conn) { c.(*conn).retry(now, joinPause) })
+}
+
+// Newest is the newest tick that clients have been sent: its term, its seq, and how old
+// it was when it came.
+func (g *Gateway) Newest() (term, seq uint64, lag time.Duration) { return g.hub.Newest() }
 
 // Revoked closes the connections that stand on what was revoked; the verifier
 // knows it already.
@@ -286,8 +298,8 @@ func (g *Gateway) all() []*conn {
 	return slices.AppendSeq(make([]*conn, 0, len(g.conns)), maps.Values(g.conns))
 }
 
-// count is how many connections there are.
-func (g *Gateway) count() int {
+// Connections is how many connections there are.
+func (g *Gateway) Connections() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.conns)
@@ -407,7 +419,7 @@ func (g *Gateway) drain() {
 	select {
 	case <-g.empty:
 	case <-timeout.C:
-		g.log.Warn("drain timeout", "connections", g.count())
+		g.log.Warn("drain timeout", "connections", g.Connections())
 	}
 }
 

@@ -22,11 +22,12 @@ func (g *Gateway) routes(page http.Handler) http.Handler {
 		MaxAge:           600,
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/auth/token", open.Handler(only([]string{http.MethodPost}, g.postToken)))
-	mux.Handle(routePrices, open.Handler(only(reads, g.getPrices)))
-	mux.Handle(routePrices+"/{symbol}", open.Handler(only(reads, g.getPrice)))
-	mux.Handle(routeCandles, open.Handler(only(reads, g.getCandles)))
-	mux.Handle(routeStats, open.Handler(only(reads, g.getStats)))
+	shared := func(h http.Handler) http.Handler { return open.Handler(g.inReach(h)) }
+	mux.Handle("/auth/token", shared(only([]string{http.MethodPost}, g.postToken)))
+	mux.Handle(routePrices, shared(only(reads, g.getPrices)))
+	mux.Handle(routePrices+"/{symbol}", shared(only(reads, g.getPrice)))
+	mux.Handle(routeCandles, shared(only(reads, g.getCandles)))
+	mux.Handle(routeStats, shared(only(reads, g.getStats)))
 	mux.Handle("/healthz", only(reads, g.getHealth))
 	mux.Handle("/readyz", only(reads, g.getReady))
 	mux.HandleFunc(routeWebSocket, g.upgradeHTTP)
@@ -61,6 +62,17 @@ func only(methods []string, h http.HandlerFunc) http.Handler {
 			return
 		}
 		h(w, r)
+	})
+}
+
+// inReach refuses everything while the cluster cannot be reached.
+func (g *Gateway) inReach(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.isCutOff() {
+			g.answerRefusal(w, refuseCutOff)
+			return
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

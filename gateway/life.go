@@ -27,12 +27,14 @@ import (
 // handler is left holding what is gone.
 type life struct {
 	joined   time.Duration // when a handler was looked for last
-	retryAt  time.Duration // when a join that was refused is sent again
+	retryAt  time.Duration // when a join that nobody took, or answered, is sent again
 	*traffic               // nil: there is none
 	number   int32         // how many times it was announced
+	stray    int32         // the join that was sent twice, by that of its numbers which does not count; 0: none was
 	lost     int32         // how many of the last messages came back; while counting
 	state    state
 	refused  bool // nobody took the join
+	retried  bool // the join that is under way was sent twice: either number counts
 	outdated bool // something has changed of which the join that is under way does not tell
 }
 
@@ -52,18 +54,50 @@ const (
 	counting              // none has any more, and messages were lost
 )
 
-// joinPause is the time between two announcements that nobody takes.
-const joinPause = 250 * time.Millisecond
+const (
+	// joinPause is the time between two announcements that nobody takes.
+	joinPause = 250 * time.Millisecond
+
+	// joinRetry is how long a join may go unanswered before it is sent once more: it was
+	// lost, perhaps with the node that it was given to.
+	joinRetry = 3 * time.Second
+
+	// maxRetries is how many such joins are sent in a second, so that handlers who are
+	// only slow are not given twice the work.
+	maxRetries = 100
+)
 
 // join looks for a handler.
 func (c *conn) join(now time.Time) {
 	c.life.state, c.life.joined = joining, c.at(now)
-	c.announce()
+	c.announce(now)
+}
+
+// retry sends a join again that was not answered for so long. Should both be, the first
+// answer counts, and whoever else has taken the connection is made to let go of it.
+func (c *conn) retry(now time.Time, after time.Duration) {
+	at, before := c.at(now), c.life.number
+	unanswered := c.stage == open && c.life.state == joining && !c.life.refused && !c.life.retried
+	if !unanswered || at < c.life.retryAt-joinRetry+after {
+		return
+	}
+	if !c.gw.retries.AllowN(now, 1) {
+		c.life.retryAt = at + joinPause
+		return
+	}
+	c.announce(now)
+	c.life.stray, c.life.retried, c.unhanded = before, true, false
+}
+
+// mayRetry reports whether a join that is not answered is sent again some time.
+func (l *life) mayRetry() bool {
+	return l.state == joining && !l.retried && l.retryAt-l.joined < 2*joinRetry
 }
 
 // announce publishes the connection's join.
-func (c *conn) announce() {
-	c.life.refused, c.life.outdated = false, false
+func (c *conn) announce(now time.Time) {
+	c.life.refused, c.life.outdated, c.life.retried = false, false, false
+	c.life.retryAt = c.at(now) + joinRetry
 	c.life.number++
 	join := bus.Join{
 		ConnID:     c.id,
@@ -203,10 +237,18 @@ func (c *conn) counted(now time.Time) {
 	c.join(now)
 }
 
+// claims reports whether an answer is by who has taken the join that is under way.
+func (c *conn) claims(a answer) bool {
+	return c.life.state == joining && (a.join == 0 || a.join == int(c.life.number) || c.life.retried && a.join == int(c.life.stray))
+}
+
 // claim makes the sender of an answer the one who holds the connection, if only until
 // another is told what has changed since it was announced.
-func (c *conn) claim(now time.Time) {
-	c.life.state, c.life.refused = claimed, false
+func (c *conn) claim(now time.Time, a answer) {
+	if c.life.retried && a.join == int(c.life.stray) {
+		c.life.stray = c.life.number
+	}
+	c.life.state, c.life.refused, c.life.retried = claimed, false, false
 	if c.life.outdated && c.stage == open {
 		c.rejoin(0)
 		return
@@ -273,10 +315,14 @@ func parseAnswer(data []byte, p *protocol) (answer, error) {
 // answer carries out a handler's answer: what it changes now, in the order in
 // which answers came, and what it says when the socket takes it.
 func (c *conn) answer(now time.Time, a answer) {
-	claims := c.life.state == joining && (a.join == 0 || a.join == int(c.life.number))
+	claims := c.claims(a)
+	if !claims && a.join != 0 && a.join == int(c.life.stray) {
+		c.unhand()
+		return
+	}
 	first := claims && !c.welcomed
 	if claims {
-		c.claim(now)
+		c.claim(now, a)
 	}
 	out := outgoing{frame: a.frame}
 	if a.frame != nil {
@@ -304,6 +350,17 @@ func (c *conn) answer(now time.Time, a answer) {
 	}
 	if !claims && c.isLate(a) {
 		c.supersede()
+	}
+}
+
+// unhand has who holds the connection beside another let go of it, as all do when it is
+// announced anew.
+func (c *conn) unhand() {
+	if !c.unhanded && c.stage == open {
+		c.unhanded = true
+		if c.life.state != counting { // else it is about to be
+			c.supersede()
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tickerd/bus"
+	"tickerd/ticker"
 )
 
 // A quote is a symbol's price as it stands in a tick.
@@ -24,6 +25,7 @@ type event struct {
 	at     time.Time
 	news   []int   // the symbols that it changed
 	quotes []quote // the newest of each symbol
+	lost   bool    // it is not published
 }
 
 // A market is what is published, and remembers it. The symbols go by their
@@ -55,12 +57,12 @@ func newMarket(rng *rand.Rand, others int) *market {
 }
 
 // tick makes the next tick: mostly of a few symbols, at times of all that have
-// appeared.
-func (m *market) tick() string {
+// appeared. It is published, or it is lost.
+func (m *market) tick(lost bool) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	last := m.events[len(m.events)-1]
-	e := event{seq: last.seq + 1 + uint64(m.rng.IntN(3)), at: time.Now(), quotes: slices.Clone(last.quotes)}
+	e := event{seq: last.seq + 1, at: time.Now(), quotes: slices.Clone(last.quotes), lost: lost}
 	sparse := []int{1, 5, 5, 10, 10}[m.rng.IntN(5)]
 	var prices []string
 	names := m.names[:min(len(symbols())+len(m.events)/30, len(m.names))]
@@ -76,6 +78,20 @@ func (m *market) tick() string {
 	m.events = append(m.events, e)
 	m.tell()
 	return tickOf(e.seq, prices...)
+}
+
+// snapshot is all prices as of the last tick.
+func (m *market) snapshot() []byte {
+	events := m.past()
+	last := events[len(events)-1]
+	var known []string
+	for _, q := range last.quotes {
+		if q.json != "" {
+			known = append(known, q.json)
+		}
+	}
+	msg := ticker.AppendHead(nil, last.seq, int64(last.seq)*1000, true)
+	return append(append(msg, strings.Join(known, ",")...), ticker.Tail...)
 }
 
 // status makes the next news of a source.

@@ -10,6 +10,7 @@ type metrics struct {
 	tokens   *prometheus.CounterVec // by result
 	ticks    prometheus.Counter
 	dropped  prometheus.Counter
+	gaps     prometheus.Counter
 	skips    prometheus.Counter
 	answers  prometheus.Counter
 	bytesOut prometheus.Counter
@@ -30,12 +31,13 @@ func newMetrics(g *Gateway) *metrics {
 		tokens:   vector("token_requests_total", "Exchanges of an API key, by result.", "result"),
 		ticks:    counter("ticks_total", "Ticks taken from the bus."),
 		dropped:  counter("ticks_dropped_total", "Ticks that were malformed, of an older term, or not newer than the last."),
+		gaps:     counter("tick_gaps_total", "Times that ticks were missed, and every stream went on with a snapshot."),
 		skips:    counter("snapshots_instead_of_backlog_total", "Times that a client was so far behind that it got a snapshot."),
 		answers:  counter("answers_total", "Messages of handlers passed to clients."),
 		bytesOut: counter("sent_bytes_total", "Bytes written to clients, before TLS."),
 		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "tickerd", Subsystem: "gateway", Name: "connections", Help: "Connections that are open.",
-		}, func() float64 { return float64(g.count()) }),
+		}, func() float64 { return float64(g.Connections()) }),
 	}
 }
 
@@ -43,6 +45,6 @@ func newMetrics(g *Gateway) *metrics {
 func (g *Gateway) Collectors() []prometheus.Collector {
 	m := g.metrics
 	return []prometheus.Collector{
-		m.opened, m.closed, m.refused, m.tokens, m.ticks, m.dropped, m.skips, m.answers, m.bytesOut, m.open,
+		m.opened, m.closed, m.refused, m.tokens, m.ticks, m.dropped, m.gaps, m.skips, m.answers, m.bytesOut, m.open,
 	}
 }

@@ -80,11 +80,13 @@ func (p *promise) welcome(m message, resume bool) error {
 	}
 	p.owed = true
 	events := p.past()
-	if i, _ := find(events, p.seq); resume && i > 0 && (i+1 == len(events) || time.Since(events[i+1].at) < recent) {
+	if i, _ := find(events, p.seq); resume && i > 0 && !slices.ContainsFunc(events[i+1:], isLost) && (i+1 == len(events) || time.Since(events[i+1].at) < recent) {
 		return fmt.Errorf("not resumed after %d", p.seq)
 	}
 	return nil
 }
+
+func isLost(e event) bool { return e.lost }
 
 // complete reports whether all that is seen is shown.
 func (p *promise) complete() bool { return p.seq > 0 && !p.owed }

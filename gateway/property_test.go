@@ -16,7 +16,7 @@ import (
 
 // TestContract is the promise itself, from the bus to the socket: whatever clients
 // subscribe to, at whichever pace they read, however they leave and come back, and
-// while handlers are replaced, each gets whole frames, every answer in order, and
+// while handlers are replaced and ticks are lost on their way, each gets whole frames, every answer in order, and
 // nothing is left out between two messages without "snapshot".
 //
 // CONTRACT_SEED repeats what was done at random, though not its timing, and
@@ -83,7 +83,9 @@ func newFloor(t *testing.T, seed uint64, secure *tls.Config) *floor {
 	}
 	w := calm(t, func(o *options) { o.listener = l })
 	const others = 20
-	return &floor{world: w, market: newMarket(rand.New(rand.NewPCG(seed, 0)), others), seed: seed, secure: secure, tally: tally{}}
+	market := newMarket(rand.New(rand.NewPCG(seed, 0)), others)
+	w.publisherAnswers(bus.PriceSnapshot, 1, market.snapshot)
+	return &floor{world: w, market: market, seed: seed, secure: secure, tally: tally{}}
 }
 
 // trade lets so many traders act while about so many ticks come, in bursts, and
@@ -101,7 +103,10 @@ func (f *floor) trade(traders, ticks int) {
 	for n := 0; n < ticks && !f.Failed(); <-beat.C {
 		for range rng.IntN(5) / 2 {
 			n++
-			f.publishTick(f.market.tick(), 1)
+			lost := rng.IntN(200) == 0
+			if tick := f.market.tick(lost); !lost {
+				f.publishTick(tick, 1)
+			}
 		}
 		if rng.IntN(100) == 0 {
 			f.publish(bus.StatusNews, f.market.status())

@@ -399,30 +399,30 @@ func TestStatus(t *testing.T) {
 // What an outdated publisher still sends, and what is no tick, is dropped.
 func TestTicksThatAreDropped(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(o *options) { o.silent = true })
 	c := w.begin(upgrade(w.demo()))
 	tick := func(seq, term uint64) string {
 		msg := tickOf(seq, fmt.Sprintf("BTC-USD=%d.%d", seq, term))
 		w.publishTick(msg, term)
 		return msg
 	}
-	c.want(tick(10, 5), tick(11, 5), tick(20, 5))
-	tick(20, 5) // the same again
-	tick(15, 5) // it has been
-	tick(21, 4) // of a term that is over
-	tick(22, 0) // of no term
-	tick(19, 6) // a newer term does not turn back either
-	tick(0, 9)  // nor this one
+	c.want(tick(1, 5), tick(2, 5), tick(3, 5))
+	tick(3, 5) // the same again
+	tick(1, 5) // it has been
+	tick(4, 4) // of a term that is over
+	tick(5, 0) // of no term
+	tick(2, 6) // a newer term does not turn back either
+	tick(0, 9) // nor this one
 	w.publishTick(`nonsense`, 9)
 	w.publishTick(`{"type":"ticker","seq":99,"ts":1,"data":[{"symbol":"btc","price":1,"timestamp":1}]}`, 9)
 	w.publishTick("", 9)
-	if err := w.bus.PublishMsg(&bus.Msg{Subject: bus.Prices, Data: []byte(tickOf(98, "BTC-USD=1")), Header: map[string][]string{bus.HeaderTerm: {"soon"}}}); err != nil {
+	if err := w.bus.PublishMsg(&bus.Msg{Subject: bus.Prices, Data: []byte(tickOf(4, "BTC-USD=1")), Header: map[string][]string{bus.HeaderTerm: {"soon"}}}); err != nil {
 		t.Fatal(err)
 	}
-	c.want(tick(21, 5), tick(22, 6))
-	tick(23, 5)
-	c.want(tick(23, 6))
-	if m := w.connect(upgrade(w.demo())).snapshot(); m.Seq != 23 || m.prices() != "BTC-USD=23.6" {
+	c.want(tick(4, 5), tick(5, 6))
+	tick(6, 5)
+	c.want(tick(6, 6))
+	if m := w.connect(upgrade(w.demo())).snapshot(); m.Seq != 6 || m.prices() != "BTC-USD=6.6" {
 		t.Errorf("got %s", m.raw)
 	}
 }

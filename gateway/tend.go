@@ -36,7 +36,9 @@ func (c *conn) expire(now time.Time) {
 	case c.life.state == joining && at-c.life.joined >= c.life.patience():
 		c.finish(now, endNoHandler)
 	case c.life.refused && at >= c.life.retryAt:
-		c.announce()
+		c.announce(now)
+	case c.life.mayRetry() && at >= c.life.retryAt:
+		c.retry(now, joinRetry)
 	case c.offered > 0 && at-max(c.offered, c.sent) >= writeTimeout:
 		c.finish(now, endDead)
 		c.hangUp()
@@ -94,7 +96,7 @@ func (c *conn) due(now time.Time) (next time.Time) {
 		if c.life.state == joining {
 			sooner(c.life.joined + c.life.patience() - at)
 		}
-		if c.life.refused {
+		if c.life.refused || c.life.mayRetry() {
 			sooner(c.life.retryAt - at)
 		}
 		if until := c.forget(at); until > 0 {

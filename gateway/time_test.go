@@ -228,6 +228,10 @@ func TestNoHandler(t *testing.T) {
 			w.Errorf("closed with %d %q", code, said)
 		}
 		wantAfter(w, began, 10*time.Second)
+		if again := held.receive(held.msgs); !bus.IsJoin(again.Subject) { // it was tried twice
+			w.Errorf("got %s", again.Subject)
+		}
+		hand.given()
 		held.wantLeft(1013, reason)
 
 		// A handler that comes late is not too late.

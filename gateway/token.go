@@ -74,11 +74,19 @@ func (g *Gateway) postToken(w http.ResponseWriter, r *http.Request) {
 		g.metrics.tokens.WithLabelValues("invalid").Inc()
 		writeError(w, http.StatusUnauthorized, err.Error())
 	case r.Context().Err() != nil: // the client has hung up
+	case g.isCutOff() || g.borrows && isUnanswered(err):
+		g.metrics.tokens.WithLabelValues("unreachable").Inc()
+		g.answerRefusal(w, refuseCutOff)
 	default:
 		g.metrics.tokens.WithLabelValues("error").Inc()
 		g.log.Error("exchange API key", "err", err)
 		writeError(w, http.StatusInternalServerError, errTokenStore.Error())
 	}
+}
+
+// isUnanswered reports whether a request on the bus failed because nobody answered it.
+func isUnanswered(err error) bool {
+	return errors.Is(err, bus.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // readKey reads {"api_key":"…"}.

@@ -38,7 +38,9 @@ func TestWhileCompressing(t *testing.T) {
 		if err := ticker.Scan(msg, &h.scanned); err != nil {
 			return err
 		}
-		err := h.spread(msg, 1)
+		h.mu.Lock()
+		err := h.take(msg, 1)
+		h.mu.Unlock()
 		// Tick 2 is taken, and not yet in the stream.
 		comes.Subscribe(deflating)
 		moved = goes.Switch(plain)

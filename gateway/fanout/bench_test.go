@@ -39,6 +39,16 @@ func (k *ticks) next() []byte {
 	}
 }
 
+// newHub is a hub that has had all before the ticks.
+func newHub(t testing.TB) *fanout.Hub {
+	t.Helper()
+	hub := fanout.NewHub(nil)
+	if err := hub.Adopt([]byte(`{"type":"ticker","snapshot":true,"seq":1000000000000000,"ts":1,"data":[]}`), 0); err != nil {
+		t.Fatal(err)
+	}
+	return hub
+}
+
 // ring makes messages for a hub that keeps them, without allocating.
 type ring struct {
 	ticks *ticks
@@ -72,7 +82,7 @@ func subset(rng *rand.Rand, key, n, of int) fanout.View {
 // nothing but now and then a segment.
 func TestTickAllocatesOnlySegments(t *testing.T) {
 	const streams, symbols = 20, 20
-	hub := fanout.NewHub(nil)
+	hub := newHub(t)
 	rng := rand.New(rand.NewPCG(1, 1))
 	messages := newRing(symbols)
 	cursors := make([]fanout.Cursor, streams)
@@ -128,7 +138,7 @@ func BenchmarkTick(b *testing.B) {
 		{2000, 1000, 20, fanout.Events},
 	} {
 		b.Run(fmt.Sprintf("symbols=%d/streams=%d/sees=%d/%s", bench.symbols, bench.streams, bench.sees, encodingNames[bench.encoding]), func(b *testing.B) {
-			hub := fanout.NewHub(nil)
+			hub := newHub(b)
 			rng := rand.New(rand.NewPCG(1, 1))
 			messages := newRing(bench.symbols)
 			for v := range bench.streams {
@@ -159,7 +169,7 @@ func BenchmarkTick(b *testing.B) {
 // BenchmarkTickSparse is a tick of 3 symbols among 100,000 streams that see 20 of
 // 2,000 each: it comes to 3,000 of them.
 func BenchmarkTickSparse(b *testing.B) {
-	hub := fanout.NewHub(nil)
+	hub := newHub(b)
 	rng := rand.New(rand.NewPCG(1, 1))
 	all := newTicks(2000)
 	if err := hub.Tick(slices.Clone(all.next()), 0); err != nil {
@@ -186,7 +196,7 @@ func BenchmarkJoin(b *testing.B) {
 			view := everything
 			view.Encoding = encoding
 			b.Run(fmt.Sprintf("symbols=%d/%s", symbols, encodingNames[encoding]), func(b *testing.B) {
-				hub := fanout.NewHub(nil)
+				hub := newHub(b)
 				if err := hub.Tick(newTicks(symbols).next(), 0); err != nil {
 					b.Fatal(err)
 				}
@@ -202,7 +212,7 @@ func BenchmarkJoin(b *testing.B) {
 		}
 	}
 	b.Run("symbols=2000/alone", func(b *testing.B) {
-		hub := fanout.NewHub(nil)
+		hub := newHub(b)
 		if err := hub.Tick(newTicks(2000).next(), 0); err != nil {
 			b.Fatal(err)
 		}
@@ -220,7 +230,7 @@ func BenchmarkResume(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for name, view := range map[string]fanout.View{"everything": everything, "two of three": subset(rng, 1, 2, 3)} {
 		b.Run(name, func(b *testing.B) {
-			hub := fanout.NewHub(nil)
+			hub := newHub(b)
 			messages := newTicks(3)
 			for range 200 {
 				if err := hub.Tick(slices.Clone(messages.next()), 0); err != nil {
@@ -244,7 +254,7 @@ func BenchmarkNext(b *testing.B) {
 			view := everything
 			view.Encoding = encoding
 			b.Run(fmt.Sprintf("symbols=%d/%s", symbols, encodingNames[encoding]), func(b *testing.B) {
-				hub := fanout.NewHub(nil)
+				hub := newHub(b)
 				c := fanout.NewCursor(hub)
 				c.Subscribe(view)
 				if err := hub.Tick(newTicks(symbols).next(), 0); err != nil {
@@ -272,7 +282,7 @@ func BenchmarkIdleStream(b *testing.B) {
 				views[i] = subset(rng, i, 20, 2000)
 			}
 			for b.Loop() {
-				hub := fanout.NewHub(nil)
+				hub := newHub(b)
 				messages := newTicks(2000)
 				if err := hub.Tick(slices.Clone(messages.next()), 0); err != nil {
 					b.Fatal(err)

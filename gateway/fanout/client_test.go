@@ -127,7 +127,7 @@ func newExchange(rng *rand.Rand) *exchange {
 
 // tick makes a tick, nil when nothing has changed.
 func (e *exchange) tick() []byte {
-	tick := ticker.Tick{Seq: e.seq + 1 + uint64(e.rng.IntN(3)), TS: time.Now().UnixMicro()}
+	tick := ticker.Tick{Seq: e.seq + 1, TS: time.Now().UnixMicro()}
 	for i := range universe {
 		if e.rng.IntN(4) > 0 {
 			continue
@@ -143,6 +143,18 @@ func (e *exchange) tick() []byte {
 	e.seq = tick.Seq
 	e.truth[e.seq] = maps.Clone(e.prices)
 	return tick.AppendJSON(nil)
+}
+
+// snapshot is the publisher's, of the last tick.
+func (e *exchange) snapshot() []byte {
+	msg := ticker.AppendHead(nil, e.seq, time.Now().UnixMicro(), true)
+	for i, name := range slices.Sorted(maps.Keys(e.prices)) {
+		if i > 0 {
+			msg = append(msg, ',')
+		}
+		msg = ticker.Price{Symbol: ticker.Symbol(name), Price: ticker.Decimal(e.prices[name]), Timestamp: 1}.AppendJSON(msg)
+	}
+	return append(msg, ticker.Tail...)
 }
 
 // status makes a status.

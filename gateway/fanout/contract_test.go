@@ -2,6 +2,7 @@ package fanout_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -13,7 +14,8 @@ import (
 
 // TestContract is the promise itself: whatever clients subscribe to, at whichever
 // pace they read, their prices are right after every message, nothing is left out
-// between two messages without "snapshot", and they know what is not live.
+// between two messages without "snapshot", and they know what is not live. Now and then
+// ticks do not come, until the publisher tells what they said.
 func TestContract(t *testing.T) {
 	for seed := range uint64(8) {
 		synctest.Test(t, func(t *testing.T) {
@@ -23,6 +25,7 @@ func TestContract(t *testing.T) {
 			var running sync.WaitGroup
 			running.Go(func() { _ = hub.Run(ctx) })
 			e := newExchange(rng)
+			missed := false
 			clients := make([]*client, 12)
 			for i := range clients {
 				c := newClient(hub, rng)
@@ -31,7 +34,11 @@ func TestContract(t *testing.T) {
 			}
 			for range 1500 {
 				for range rng.IntN(3) {
-					publish(t, hub, e.tick())
+					missed = lossy(t, hub, rng, e.tick()) || missed
+				}
+				if missed && rng.IntN(5) == 0 {
+					adopt(t, hub, e)
+					missed = false
 				}
 				if rng.IntN(10) == 0 {
 					if err := hub.Status(e.status()); err != nil {
@@ -43,6 +50,7 @@ func TestContract(t *testing.T) {
 				c := clients[rng.IntN(1+rng.IntN(len(clients)))] // the last ones are slow
 				c.act(t, e, hub, rng)
 			}
+			adopt(t, hub, e)
 			time.Sleep(time.Second) // all that is due has been sent
 			synctest.Wait()
 			finish(t, e, rng, clients)
@@ -131,6 +139,28 @@ func publish(t *testing.T, hub *fanout.Hub, msg []byte) {
 		return
 	}
 	if err := hub.Tick(msg, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// lossy is publish, but for some ticks that are lost. It reports whether the hub has
+// missed something.
+func lossy(t *testing.T, hub *fanout.Hub, rng *rand.Rand, msg []byte) (missed bool) {
+	t.Helper()
+	if msg == nil || rng.IntN(50) == 0 {
+		return false
+	}
+	err := hub.Tick(msg, 1)
+	if err != nil && !errors.Is(err, fanout.ErrMissed) {
+		t.Error(err)
+	}
+	return err != nil
+}
+
+// adopt gives the hub the publisher's snapshot.
+func adopt(t *testing.T, hub *fanout.Hub, e *exchange) {
+	t.Helper()
+	if err := hub.Adopt(e.snapshot(), 1); err != nil {
 		t.Error(err)
 	}
 }

@@ -31,7 +31,7 @@ func TestBacklogIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hub := fanout.NewHub(nil)
+				hub := newHub(t)
 				c, late := fanout.NewCursor(hub), fanout.NewCursor(hub)
 				c.Subscribe(everything)
 				template := newTicks(tt.symbols)
@@ -85,7 +85,7 @@ func TestLate(t *testing.T) {
 
 // TestFramesNeverChange holds that what was given stays what it was.
 func TestFramesNeverChange(t *testing.T) {
-	hub := fanout.NewHub(nil)
+	hub := newHub(t)
 	c, other := fanout.NewCursor(hub), fanout.NewCursor(hub)
 	other.Subscribe(everything)
 	var given, copies [][]byte

@@ -15,6 +15,10 @@
 // go on. Who comes between two ticks is given the snapshot that the first one had
 // made.
 //
+// Ticks are numbered without a gap. Where one is missing, what comes behind it is kept
+// aside until the hub is given the publisher's snapshot ([Hub.Adopt]): then every stream
+// goes on with a snapshot, so that nobody takes it that nothing was left out.
+//
 //	hub := fanout.NewHub(pool.Changed)
 //	…
 //	cursor := fanout.NewCursor(hub)

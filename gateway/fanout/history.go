@@ -51,7 +51,7 @@ func (h *history) holds(seq, last uint64) bool {
 
 // holdsFor is holds, for as long as resumeMargin from now.
 func (h *history) holdsFor(now time.Duration, seq, last uint64) bool {
-	if h.ticks.len() == 0 || !h.holds(seq, last) {
+	if last == 0 || !h.holds(seq, last) {
 		return false
 	}
 	later := h.indexAfter(seq)

@@ -39,6 +39,9 @@ type Hub struct {
 	term      uint64
 	seq       uint64
 	ts        int64
+	came      time.Duration // when the last tick did, after the hub's start
+	adopted   uint64        // the tick of the last snapshot that was adopted
+	aside     aside
 	symbols   *symbols
 	latest    [][]byte // each symbol's newest element
 	news      set      // the symbols that the last tick changed
@@ -70,14 +73,16 @@ func NewHub(changed func()) *Hub {
 }
 
 // Tick takes a tick as it came over the bus, of a publisher's term (0: unknown).
-// One that is malformed or outdated is refused as a whole. The message then belongs
-// to the hub.
+// One that is malformed or outdated is refused as a whole; one that does not follow
+// the last is kept aside, with ErrMissed. The message then belongs to the hub.
 func (h *Hub) Tick(msg []byte, term uint64) error {
 	return h.append(func() error {
 		if err := ticker.Scan(msg, &h.scanned); err != nil {
 			return err
 		}
-		return h.spread(msg, term)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.take(msg, term)
 	})
 }
 
@@ -102,18 +107,29 @@ func (h *Hub) append(do func() error) error {
 
 func (h *Hub) elapsed() time.Duration { return time.Since(h.start) }
 
-// spread takes the scanned tick, and brings it to the streams that see some of it.
-func (h *Hub) spread(msg []byte, term uint64) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// take takes the scanned tick, if it is a new one.
+func (h *Hub) take(msg []byte, term uint64) error {
 	t := &h.scanned
-	switch {
+	switch newest := h.newest(); {
 	case term < h.term:
 		return fmt.Errorf("%w: %d after %d", ErrOldTerm, term, h.term)
-	case t.Seq <= h.seq:
-		return fmt.Errorf("%w: %d after %d", ErrOldSeq, t.Seq, h.seq)
+	case h.adopted > 0 && t.Seq <= h.adopted && t.Seq <= newest:
+		return nil // the snapshot has overtaken it
+	case t.Seq <= newest:
+		return fmt.Errorf("%w: %d after %d", ErrOldSeq, t.Seq, newest)
 	}
-	h.term, h.seq, h.ts = term, t.Seq, t.TS
+	h.term, h.came = term, h.batch.at
+	if t.Seq != h.seq+1 {
+		return h.keepAside(msg)
+	}
+	h.spread(msg)
+	return nil
+}
+
+// spread brings the scanned tick to the streams that see some of it.
+func (h *Hub) spread(msg []byte) {
+	t := &h.scanned
+	h.seq, h.ts = t.Seq, t.TS
 	h.dropSnapshots()
 	count := h.learn(t.Data)
 	h.history.add(h.batch.at, h.seq, msg)
@@ -123,7 +139,7 @@ func (h *Hub) spread(msg []byte, term uint64) error {
 	for _, s := range h.touched {
 		switch {
 		case s.key.interval > 0:
-			h.mark(s)
+			h.mark(s, h.news)
 		case s.seen.shared(h.news) == count:
 			h.batch.tick(s, h.seq, whole(msg))
 		default:
@@ -131,7 +147,18 @@ func (h *Hub) spread(msg []byte, term uint64) error {
 		}
 	}
 	clear(h.touched)
-	return nil
+}
+
+// Newest is the newest tick that every reader can have: its term, its seq, and how old
+// it was when it came.
+func (h *Hub) Newest() (term, seq uint64, lag time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ts > 0 && h.came > 0 {
+		now := time.Now()
+		lag = now.Sub(time.UnixMicro(h.ts)) - (now.Sub(h.start) - h.came)
+	}
+	return h.term, h.seq, max(lag, 0)
 }
 
 // learn keeps the newest of each symbol, and tells how many have changed.

@@ -26,7 +26,7 @@ func TestTickIsPassedOnByteForByte(t *testing.T) {
 	hub := fanout.NewHub(nil)
 	c := fanout.NewCursor(hub)
 	c.Subscribe(fanout.View{Key: "*", Sees: func(ticker.Symbol) bool { return true }})
-	const odd = `{"seq":7, "data":[ {"timestamp":1,"symbol":"A-B","price":1.50,"more":{}}],"ts":5,"type":"ticker"}`
+	const odd = `{"seq":1, "data":[ {"timestamp":1,"symbol":"A-B","price":1.50,"more":{}}],"ts":5,"type":"ticker"}`
 	if err := hub.Tick([]byte(odd), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -44,13 +44,16 @@ func TestTicksRefused(t *testing.T) {
 		term uint64
 		want error
 	}{
-		{tick(5), 3, nil},
-		{tick(6), 2, fanout.ErrOldTerm},
-		{tick(5), 3, fanout.ErrOldSeq},
-		{tick(4), 4, fanout.ErrOldSeq},
+		{tick(1), 3, nil},
+		{tick(2), 2, fanout.ErrOldTerm},
+		{tick(1), 3, fanout.ErrOldSeq},
+		{tick(0), 4, fanout.ErrOldSeq},
 		{[]byte("rubbish"), 4, ticker.ErrTick},
-		{tick(6), 4, nil},
-		{tick(7), 3, fanout.ErrOldTerm},
+		{tick(2), 4, nil},
+		{tick(3), 3, fanout.ErrOldTerm},
+		{tick(4), 5, fanout.ErrMissed},
+		{tick(3), 5, fanout.ErrOldSeq},
+		{tick(5), 4, fanout.ErrOldTerm},
 	} {
 		if err := hub.Tick(step.msg, step.term); !errors.Is(err, step.want) {
 			t.Errorf("tick %.40s of term %d: %v, want %v", step.msg, step.term, err, step.want)

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"fmt"
+	"slices"
 
 	"tickerd/ticker"
 )
@@ -16,6 +17,9 @@ func (h *Hub) Knows(s ticker.Symbol) bool {
 	_, known := h.symbols.index[string(s)]
 	return known
 }
+
+// Symbols are all of which there was a price.
+func (h *Hub) Symbols() []ticker.Symbol { return slices.Clone(h.known().names) }
 
 // AppendPrice appends the newest element of one symbol.
 func (h *Hub) AppendPrice(dst []byte, s ticker.Symbol) ([]byte, error) {

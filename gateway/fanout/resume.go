@@ -67,7 +67,7 @@ func (r *resumption) size() (size int) {
 
 // appendTick appends what is seen of one tick.
 func (r *resumption) appendTick(dst, msg []byte) []byte {
-	t := r.scan(msg)
+	t := rescan(msg, &r.scanned)
 	r.elements = r.elements[:0]
 	for _, e := range t.Data {
 		if r.all || r.sees(e) {
@@ -84,20 +84,12 @@ func (r *resumption) appendTick(dst, msg []byte) []byte {
 	return r.append(dst, t.Seq, composed(r.head, r.elements))
 }
 
-// scan takes a message apart that was scanned before.
-func (r *resumption) scan(msg []byte) *ticker.Scanned {
-	if err := ticker.Scan(msg, &r.scanned); err != nil {
-		panic(err) // it was good then
-	}
-	return &r.scanned
-}
-
 // merged is one frame with the newest of all that is seen of the ticks.
 func (r *resumption) merged() []byte {
 	changed := newSet(len(r.symbols.names))
 	latest := make([][]byte, len(r.symbols.names))
 	for _, msg := range r.ticks {
-		for _, e := range r.scan(msg).Data {
+		for _, e := range rescan(msg, &r.scanned).Data {
 			i := r.symbols.index[string(e.Symbol)]
 			changed.add(i)
 			latest[i] = e.JSON

@@ -23,13 +23,54 @@ func (h *Hub) Status(msg []byte) error {
 	if err := json.Unmarshal(msg, &news); err != nil {
 		return fmt.Errorf("%w: %w", ErrStatus, err)
 	}
-	if news.Type != "status" || news.Source == "" || !utf8.Valid(msg) {
+	if !isStatus(news) || !utf8.Valid(msg) {
 		return ErrStatus
 	}
 	return h.append(func() error {
 		h.tell(news, msg)
 		return nil
 	})
+}
+
+func isStatus(news bus.Status) bool { return news.Type == "status" && news.Source != "" }
+
+// States takes all that the publisher says of its sources, a list of statuses as it came
+// over the bus, and sends to everyone what of it is news.
+func (h *Hub) States(msg []byte) error {
+	var all []bus.Status
+	if err := json.Unmarshal(msg, &all); err != nil {
+		return fmt.Errorf("%w: %w", ErrStatus, err)
+	}
+	if !utf8.Valid(msg) || slices.ContainsFunc(all, func(s bus.Status) bool { return !isStatus(s) }) {
+		return ErrStatus
+	}
+	return h.append(func() error {
+		for _, said := range all {
+			if news := h.newsOf(said); len(news.Symbols) > 0 {
+				h.tell(news, encode(news))
+			}
+		}
+		return nil
+	})
+}
+
+// newsOf is what was said, of the symbols of which something else was said before; that
+// a symbol is live goes without saying.
+func (h *Hub) newsOf(said bus.Status) bus.Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var before map[string]standing
+	if h.status != nil {
+		before = h.status.symbols[said.Source]
+	}
+	said.Symbols = slices.DeleteFunc(said.Symbols, func(symbol string) bool {
+		now, known := before[symbol]
+		if !known {
+			return said.State == bus.Live && said.Sources == nil
+		}
+		return now == standingOf(said)
+	})
+	return said
 }
 
 // tell sends some news, which are encoded as msg, to all that may know them.

@@ -9,6 +9,7 @@ import (
 // timing is what a stream with an interval has yet to send.
 type timing struct {
 	dirty set           // what has changed since its last frame
+	anew  bool          // the next frame is a snapshot
 	due   time.Duration // when the next is, after the hub's start; while something has
 	index int           // in the agenda
 }
@@ -41,7 +42,7 @@ func (a *agenda) Pop() any {
 	return s
 }
 
-// mark notes what a tick at elapsed changed of s. It reports whether s is now the
+// mark notes what has changed of s at elapsed. It reports whether s is now the
 // first that is due.
 func (a *agenda) mark(s *Stream, changed set, elapsed time.Duration) (first bool) {
 	t := &s.timing
@@ -78,9 +79,9 @@ func (a *agenda) remove(s *Stream) {
 	}
 }
 
-// mark notes in a stream with an interval what the tick changed of it.
-func (h *Hub) mark(s *Stream) {
-	if h.agenda.mark(s, h.news, h.batch.at) {
+// mark notes in a stream with an interval what has changed of it.
+func (h *Hub) mark(s *Stream, changed set) {
+	if h.agenda.mark(s, changed, h.batch.at) {
 		h.wake.Ring()
 	}
 }
@@ -108,14 +109,15 @@ func (h *Hub) sendDue() (wait time.Duration, some bool) {
 	_ = h.append(func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.composer.begin(h.seq, h.ts, false)
 		var s *Stream
 		for {
 			if s, wait, some = h.agenda.take(h.batch.at); s == nil {
 				return nil
 			}
+			h.composer.begin(h.seq, h.ts, s.timing.anew)
 			h.batch.tick(s, h.seq, h.composer.compose(h.latest, s.seen, s.timing.dirty))
 			clear(s.timing.dirty)
+			s.timing.anew = false
 		}
 	})
 	return wait, some
