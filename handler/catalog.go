@@ -2,6 +2,7 @@ package handler
 
 import (
 	"maps"
+	"sync"
 	"sync/atomic"
 
 	"tickerd/ticker"
@@ -13,7 +14,7 @@ import (
 type catalog struct {
 	symbols atomic.Pointer[map[ticker.Symbol]struct{}]
 
-	// Owned by learn, of which one call runs at a time.
+	mu      sync.Mutex // of who learns
 	scanned ticker.Scanned
 }
 
@@ -33,8 +34,10 @@ func (c *catalog) has(s ticker.Symbol) bool {
 	return ok
 }
 
-// learn takes in the symbols of a tick.
+// learn takes in the symbols of a tick, or of a snapshot.
 func (c *catalog) learn(tick []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := ticker.Scan(tick, &c.scanned); err != nil {
 		return err
 	}

@@ -24,12 +24,14 @@ type conn struct {
 	broken   bool   // one of its messages made us panic: it is being closed
 }
 
-// A holder is whose a connection is, and what it may do.
+// A holder is whose a connection is, at which node, and what it may do.
 type holder struct {
+	node  string
 	user  string // the actor: "user:demo"
 	scope *auth.Scope
 }
 
+func (c *conn) node() string       { return c.who.Value().node }
 func (c *conn) user() string       { return c.who.Value().user }
 func (c *conn) scope() *auth.Scope { return c.who.Value().scope }
 
@@ -160,7 +162,7 @@ func (c *conn) refresh(h *Handler, m message) (answer, *fault) {
 	case !scope.Allows(auth.ActionConnect, routeWebSocket):
 		return answer{}, faultf(codeBadToken, "policy of the token does not allow to connect")
 	}
-	c.who, c.expires = unique.Make(holder{c.user(), scope}), t.ExpiresAt
+	c.who, c.expires = unique.Make(holder{c.node(), c.user(), scope}), t.ExpiresAt
 	return answer{
 		Payload: refreshed{typeRefreshed, m.id, remaining(t.ExpiresAt, h.Clock())},
 		Answer: bus.Answer{Renewal: &bus.Renewal{

@@ -43,7 +43,7 @@ func FuzzMessage(f *testing.F) {
 	codes := []string{codeBadJSON, codeUnknownType, codeBadSymbol, codeBadInterval, codeForbidden, codeBadToken}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		held := ticker.Rules{"*", "!ETH-*"}
-		who := unique.Make(holder{"user:demo", h.policies.Scope("user", nil, nil)})
+		who := unique.Make(holder{"test", "user:demo", h.policies.Scope("user", nil, nil)})
 		c := &conn{who: who, rules: held.Hold(), interval: 7}
 		w.buf.Reset()
 		if err := w.encoder.Encode(c.decide(h, data)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tickerd/auth"
@@ -41,20 +42,48 @@ type Handler struct {
 	metrics  *metrics
 	log      *slog.Logger
 	ready    chan struct{}
+	touched  chan struct{} // asks for all symbols anew
+	held     atomic.Int64
+
+	mu      sync.Mutex
+	workers []*worker
 }
 
 // New makes a handler.
 func New(cfg Config, p Parts) *Handler {
-	return &Handler{
+	h := &Handler{
 		Clock:    time.Now,
 		cfg:      cfg,
 		bus:      p.Bus,
 		policies: p.Policies,
 		verifier: p.Verifier,
 		catalog:  newCatalog(p.Symbols),
-		metrics:  newMetrics(),
 		log:      p.Log,
 		ready:    make(chan struct{}),
+		touched:  make(chan struct{}, 1),
+	}
+	h.metrics = newMetrics(h.Held)
+	return h
+}
+
+// Touch tells whether this node is in touch with the others. When it is again, it asks
+// which symbols have appeared meanwhile.
+func (h *Handler) Touch(in bool) {
+	if in {
+		ring(h.touched)
+	}
+}
+
+// Held is how many connections, of any node, are held.
+func (h *Handler) Held() int { return int(h.held.Load()) }
+
+// Gone has the connections of a node let go of that is no more. It does not wait. Should
+// the node come back, they find a handler again with their next message.
+func (h *Handler) Gone(node string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.workers {
+		w.forsake(node)
 	}
 }
 
@@ -70,7 +99,7 @@ func (h *Handler) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	prices, err := h.bus.Subscribe(bus.Prices, h.learn)
+	prices, err := h.bus.Subscribe(bus.Prices, h.hear)
 	if err != nil {
 		return fmt.Errorf("handler: %w", err)
 	}
@@ -85,8 +114,10 @@ func (h *Handler) Run(ctx context.Context) error {
 		if err := w.open(); err != nil {
 			return fmt.Errorf("handler: %w", err)
 		}
+		h.enlist(w)
 		workers.Go(func() { w.run(ctx) })
 	}
+	workers.Go(func() { h.inquire(ctx) })
 	switch err := h.bus.Flush(ctx); {
 	case err == nil:
 		close(h.ready)
@@ -97,8 +128,60 @@ func (h *Handler) Run(ctx context.Context) error {
 	return nil
 }
 
-// learn is called with each tick, one after the other.
-func (h *Handler) learn(m *bus.Msg) {
+// enlist has a worker hear of nodes that are gone.
+func (h *Handler) enlist(w *worker) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.workers = append(h.workers, w)
+}
+
+const (
+	askTimeout = 5 * time.Second
+	askPause   = time.Second // after a failure; it doubles up to
+	longestAsk = 30 * time.Second
+)
+
+// inquire asks the publisher for all symbols: not all are in the next tick. It tries
+// until it is told some, and again when the node is in touch again.
+func (h *Handler) inquire(ctx context.Context) {
+	pause := askPause
+	for {
+		again := time.After(pause)
+		if err := h.ask(ctx); err != nil {
+			pause = min(2*pause, longestAsk)
+		} else {
+			again, pause = nil, askPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.touched:
+			pause = askPause
+		case <-again:
+		}
+	}
+}
+
+func (h *Handler) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var snapshot []byte
+	if err := h.bus.Request(ctx, bus.PriceSnapshot, struct{}{}, &snapshot); err != nil {
+		return err
+	}
+	return h.catalog.learn(snapshot)
+}
+
+// ring wakes who waits at a channel that holds one.
+func ring(bell chan<- struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// hear takes in a tick.
+func (h *Handler) hear(m *bus.Msg) {
 	if err := h.catalog.learn(m.Data); err != nil {
 		h.log.Debug("tick not understood", "err", err)
 	}

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"unique"
 
 	"tickerd/auth"
@@ -24,15 +26,24 @@ type worker struct {
 
 	inbox *bus.Inbox
 	joins *bus.Subscription
+	wake  chan struct{} // something else than a message is to be seen to
 
 	// Owned by run.
 	conns   map[*bus.Subscription]*conn
+	leaving []*bus.Subscription // of nodes that are gone
 	buf     bytes.Buffer
 	encoder *json.Encoder // into buf
+
+	mu   sync.Mutex
+	gone []string // nodes of which run has not heard
 }
 
+// share is how many connections are let go of in one turn: in between, messages have
+// theirs.
+const share = 256
+
 func newWorker(h *Handler) *worker {
-	w := &worker{Handler: h, conns: make(map[*bus.Subscription]*conn)}
+	w := &worker{Handler: h, wake: make(chan struct{}, 1), conns: make(map[*bus.Subscription]*conn)}
 	w.encoder = json.NewEncoder(&w.buf)
 	w.encoder.SetEscapeHTML(false) // an id is echoed as it came
 	return w
@@ -47,10 +58,49 @@ func (w *worker) open() (err error) {
 
 // run handles what comes until ctx ends and nothing more can come.
 func (w *worker) run(ctx context.Context) {
-	for m := w.inbox.Next(ctx.Done()); m != nil; m = w.inbox.Next(ctx.Done()) {
-		w.handle(m)
+	defer context.AfterFunc(ctx, func() { ring(w.wake) })()
+	for ctx.Err() == nil {
+		if m := w.inbox.Next(w.wake); m != nil {
+			w.handle(m)
+		} else {
+			w.letGo()
+		}
 	}
 	w.close()
+}
+
+// forsake has the connections of a node let go of.
+func (w *worker) forsake(node string) {
+	w.mu.Lock()
+	w.gone = append(w.gone, node)
+	w.mu.Unlock()
+	ring(w.wake)
+}
+
+// letGo lets go of a share of the connections whose nodes are gone.
+func (w *worker) letGo() {
+	w.mu.Lock()
+	gone := w.gone
+	w.gone = nil
+	w.mu.Unlock()
+	if len(gone) > 0 {
+		for sub, c := range w.conns {
+			if slices.Contains(gone, c.node()) {
+				w.leaving = append(w.leaving, sub)
+			}
+		}
+	}
+	now := w.leaving[:min(len(w.leaving), share)]
+	if w.leaving = w.leaving[len(now):]; len(w.leaving) > 0 {
+		ring(w.wake)
+	} else {
+		w.leaving = nil
+	}
+	for _, sub := range now {
+		if _, held := w.conns[sub]; held { // it may have left meanwhile
+			w.release(sub)
+		}
+	}
 }
 
 // handle handles one message. Should that panic, the connection in question is
@@ -94,9 +144,9 @@ func (w *worker) join(m *bus.Msg) {
 		w.log.Error("connection not taken", "conn_id", j.ConnID, "err", err)
 		return
 	}
-	c := &conn{who: unique.Make(holder{j.UserID, scope}), expires: j.ExpiresAt, join: uint32(j.Number)}
+	c := &conn{who: unique.Make(holder{j.Node, j.UserID, scope}), expires: j.ExpiresAt, join: uint32(j.Number)}
 	w.conns[sub] = c
-	w.metrics.connections.Inc()
+	w.held.Add(1)
 	if j.Rejoin {
 		c.rules, c.interval = ticker.Rules(j.Symbols).Hold(), uint16(j.IntervalMS)
 		w.send(m.Reply, c.says(answer{}))
@@ -190,7 +240,7 @@ func (w *worker) yield(m *bus.Msg) {
 func (w *worker) release(sub *bus.Subscription) {
 	w.unsubscribe(sub)
 	delete(w.conns, sub)
-	w.metrics.connections.Dec()
+	w.held.Add(-1)
 	if len(w.conns) == 0 {
 		w.conns = make(map[*bus.Subscription]*conn) // a map keeps the memory of its best days
 	}
@@ -231,7 +281,7 @@ func (w *worker) close() {
 	}
 	w.settle()
 	w.inbox.Close()
-	w.metrics.connections.Sub(float64(len(w.conns)))
+	w.held.Add(-int64(len(w.conns)))
 }
 
 // drain ends a subscription without losing what is on its way.
