@@ -120,7 +120,7 @@ func (p *program) withKeys(ctx context.Context, file *configFile, use keyUse) er
 		return err
 	}
 	defer closing(log, "data directory", dir.Close)
-	store, err := auth.Open(ctx, dir.file(databaseFile), log)
+	store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
 	if err != nil {
 		return err
 	}

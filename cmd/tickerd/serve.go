@@ -75,7 +75,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	}
 	defer conns.close()
 
-	store, err := auth.Open(ctx, dir.file(databaseFile), log)
+	store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,9 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	others, lasting := errgroup.WithContext(lasting)
-	others.Go(func() error { return auth.NewService(conns.auth, store, policies, log).Run(lasting) })
+	others.Go(func() error {
+		return auth.NewService(auth.ServiceParts{Bus: conns.auth, Store: store, Policies: policies, Log: log}).Run(lasting)
+	})
 	others.Go(func() error { return verifier.Run(lasting, conns.auth, front.Revoked) })
 	others.Go(func() error { return workers.Run(lasting) })
 	others.Go(func() error { return admin.Run(lasting) })
@@ -225,7 +227,7 @@ func demoKey(ctx context.Context, s settings, dir *dataDir, store *auth.Store, l
 		return "", err
 	}
 	key := auth.Key(text)
-	info, err := store.EnsureDemo(ctx, key)
+	info, err := store.EnsureDemo(ctx, s.Bus.Node, key)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", dir.file(demoKeyFile), err)
 	}
