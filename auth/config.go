@@ -12,7 +12,8 @@ import (
 
 // Config is the table [auth] of the settings.
 type Config struct {
-	// Database is "sqlite": a file in the data directory.
+	// Database is "sqlite": a file in the data directory; the "postgres://" address of one
+	// that nodes share; or "none", for the database of another node, over the bus.
 	Database string `toml:"database"`
 	// TokenKey signs tokens, by the bytes of the string. Empty: a key is made once
 	// and kept in the data directory.
@@ -56,11 +57,10 @@ func Defaults() Config {
 
 // Validate names the first key that is wrong, with a [bus.KeyError].
 func (c Config) Validate() error {
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
 	switch {
-	case c.Database == "none" || strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://"):
-		return keyError("database", `not supported yet: this version keeps keys in "sqlite" only`)
-	case c.Database != "sqlite":
-		return keyError("database", `not a database: "sqlite" is the one there is`)
 	case c.TokenKey != "" && len(c.TokenKey) < MinTokenKey:
 		return keyError("token_key", "%d bytes: at least %d are needed", len(c.TokenKey), MinTokenKey)
 	case c.TokenTTL < time.Second || c.TokenTTL > MaxTokenTTL:
@@ -73,6 +73,30 @@ func (c Config) Validate() error {
 		return keyError("tokens_per_minute", "%d: must be from 0 (no limit) to %d", c.TokensPerMinute, maxRate)
 	}
 	return validatePolicies(c.Policies)
+}
+
+// The databases, but for those with an address.
+const (
+	databaseSQLite = "sqlite"
+	databaseNone   = "none"
+)
+
+// HasDatabase reports whether the node opens a database.
+func (c Config) HasDatabase() bool { return c.Database != databaseNone }
+
+// isShared reports whether the database is one for all nodes.
+func (c Config) isShared() bool {
+	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
+}
+
+func (c Config) checkDatabase() error {
+	switch {
+	case c.Database == databaseSQLite || c.Database == databaseNone:
+		return nil
+	case !c.isShared():
+		return keyError("database", `not a database: "sqlite", "none", or an address such as "postgres://user:password@host/name"`)
+	}
+	return nil
 }
 
 func keyError(key, format string, args ...any) error {

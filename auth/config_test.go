@@ -28,8 +28,8 @@ func TestValidateNamesTheKey(t *testing.T) {
 		key    string // empty: it is valid
 		says   string
 	}{
-		"postgres":         {func(c *Config) { c.Database = "postgres://db/tickerd" }, "database", "not supported yet"},
-		"no database":      {func(c *Config) { c.Database = "none" }, "database", "not supported yet"},
+		"postgres":         {func(c *Config) { c.Database = "postgres://db/tickerd" }, "", ""},
+		"no database":      {func(c *Config) { c.Database = "none" }, "", ""},
 		"other database":   {func(c *Config) { c.Database = "mysql" }, "database", "sqlite"},
 		"short key":        {func(c *Config) { c.TokenKey = strings.Repeat("k", 31) }, "token_key", "31 bytes"},
 		"long enough key":  {func(c *Config) { c.TokenKey = strings.Repeat("k", 32) }, "", ""},

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func makeKeys(path string, n int) error {
-	s, err := Open(context.Background(), path, slog.New(slog.DiscardHandler))
+	s, err := Open(context.Background(), Defaults(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func openStore(t testing.TB) *Store {
 
 func openAt(t testing.TB, path string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), path, discard)
+	s, err := Open(t.Context(), Defaults(), path, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,13 +38,38 @@ type Service struct {
 	heard    *inbox // what is to be stored
 }
 
+// ServiceParts is what a Service is made of.
+type ServiceParts struct {
+	Bus      *bus.Conn
+	Store    *Store
+	Policies *Policies
+	Node     string
+	// Cluster says that other nodes have databases too.
+	Cluster bool
+	// Verifier is this node's, and learns at once of what others revoked; it may be nil.
+	Verifier *Verifier
+	Log      *slog.Logger
+}
+
 // NewService needs its Run.
-func NewService(conn *bus.Conn, store *Store, policies *Policies, log *slog.Logger) *Service {
+func NewService(p ServiceParts) *Service {
 	return &Service{
-		conn: conn, store: store, policies: policies, log: log,
+		conn: p.Bus, store: p.Store, policies: p.Policies, log: p.Log,
 		requests: make(chan *bus.Msg, backlog), heard: newInbox(),
 	}
 }
+
+// Touch is to be called in a cluster when this node gains or loses touch with the
+// majority; at first it has none. It does not block.
+func (s *Service) Touch(in bool) {}
+
+// Current is nil while this node answers for keys as the whole cluster would, and else
+// says why it does not. It costs next to nothing.
+func (s *Service) Current() error { return nil }
+
+// KeySeq is how far this node has applied the changes of keys; 0 where there is no
+// journal of them.
+func (s *Service) KeySeq() uint64 { return 0 }
 
 // Run answers until ctx ends; then it answers what is waiting, stores what it has
 // heard, and returns.

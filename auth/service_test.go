@@ -55,7 +55,7 @@ func run(t testing.TB, f func(context.Context) error) {
 }
 
 func (n *node) serve(s *Store) {
-	run(n.T, NewService(bustest.Connect(n.T, n.bus, "auth"), s, NewPolicies(Defaults().Policies), discard).Run)
+	run(n.T, NewService(ServiceParts{Bus: bustest.Connect(n.T, n.bus, "auth"), Store: s, Policies: NewPolicies(Defaults().Policies), Log: discard}).Run)
 }
 
 // verify runs v until it is ready.
@@ -192,7 +192,7 @@ func TestRevocationOutlivesAnOutage(t *testing.T) {
 	b, path := bustest.New(t), filepath.Join(t.TempDir(), "tickerd.db")
 	s := openAt(t, path)
 	log, tried := signalLog()
-	service := NewService(bustest.Connect(t, b, "auth"), s, NewPolicies(nil), log)
+	service := NewService(ServiceParts{Bus: bustest.Connect(t, b, "auth"), Store: s, Policies: NewPolicies(nil), Log: log})
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestVerifierReadsAllPages(t *testing.T) {
 	if err := s.db.CreateInBatches(rows, 500).Error; err != nil {
 		t.Fatal(err)
 	}
-	run(t, NewService(bustest.Connect(t, b, "auth"), s, NewPolicies(nil), discard).Run)
+	run(t, NewService(ServiceParts{Bus: bustest.Connect(t, b, "auth"), Store: s, Policies: NewPolicies(nil), Log: discard}).Run)
 	v := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
 	conn := bustest.Connect(t, b, "gateway")
 	run(t, func(ctx context.Context) error { return v.Run(ctx, conn, func([]bus.Revocation) {}) })
@@ -492,7 +492,7 @@ func TestServiceEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	server := bustest.Connect(t, b, "auth")
 	done := make(chan error)
-	service := NewService(server, s, NewPolicies(nil), discard)
+	service := NewService(ServiceParts{Bus: server, Store: s, Policies: NewPolicies(nil), Log: discard})
 	go func() { done <- service.Run(ctx) }()
 	conn := bustest.Connect(t, b, "test")
 	var who bus.ExchangeResult
@@ -574,7 +574,7 @@ func BenchmarkExchangeOverBus(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run(b, NewService(bustest.Connect(b, server, "auth"), s, NewPolicies(Defaults().Policies), discard).Run)
+	run(b, NewService(ServiceParts{Bus: bustest.Connect(b, server, "auth"), Store: s, Policies: NewPolicies(Defaults().Policies), Log: discard}).Run)
 	conn := bustest.Connect(b, server, "gateway")
 	exchange := func() error {
 		var who bus.ExchangeResult

@@ -81,10 +81,13 @@ func (r keyRow) info() Info {
 	}
 }
 
-// Open opens the SQLite file at path, which it makes if need be, readable for its
-// owner only. A file that is damaged, of a newer tickerd (ErrNewerSchema), or
-// that cannot be written is an error that names it.
-func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+// Open opens the database that the settings name: by default the SQLite file at path,
+// which it makes if need be, readable for its owner only. A file that is damaged, of a
+// newer tickerd (ErrNewerSchema), or that cannot be written is an error that names it.
+func Open(ctx context.Context, cfg Config, path string, log *slog.Logger) (*Store, error) {
+	if cfg.Database != databaseSQLite {
+		return nil, keyError("database", "not supported yet")
+	}
 	db, err := openSQLite(ctx, path, log)
 	if err != nil {
 		return nil, err
@@ -292,11 +295,11 @@ func (s *Store) WriteUsed(ctx context.Context) error {
 	return nil
 }
 
-// EnsureDemo admits key as the demo key of this process, and stores it if it is
-// new; a demo key that was before it is revoked. One that has been revoked stays
+// EnsureDemo admits key as the demo key of this process, which is that node, and stores
+// it if it is new; a demo key that the node had before is revoked. One that has been revoked stays
 // so, which the result tells. Unless it is called, demo keys are refused, and
 // their tokens count as revoked.
-func (s *Store) EnsureDemo(ctx context.Context, key Key) (Info, error) {
+func (s *Store) EnsureDemo(ctx context.Context, node string, key Key) (Info, error) {
 	if !key.wellFormed() {
 		return Info{}, fmt.Errorf("demo key: %w", ErrKeyMalformed)
 	}

@@ -215,11 +215,11 @@ func TestDemoKey(t *testing.T) {
 	first, second := RandomKey(), RandomKey()
 
 	s := openAt(t, path)
-	info, err := s.EnsureDemo(ctx, first)
+	info, err := s.EnsureDemo(ctx, "test", first)
 	if err != nil || info.UserID != "demo" || info.Role != "user" || info.Prefix != first.Prefix() {
 		t.Fatalf("%+v, %v", info, err)
 	}
-	again, err := s.EnsureDemo(ctx, first)
+	again, err := s.EnsureDemo(ctx, "test", first)
 	if err != nil || !reflect.DeepEqual(again, info) {
 		t.Errorf("the second time %+v, %v", again, err)
 	}
@@ -241,7 +241,7 @@ func TestDemoKey(t *testing.T) {
 	}
 
 	// Another demo key takes the place of the first.
-	if _, err := s.EnsureDemo(ctx, second); err != nil {
+	if _, err := s.EnsureDemo(ctx, "test", second); err != nil {
 		t.Fatal(err)
 	}
 	if who := s.Exchange(ctx, first.Hash()); !reflect.DeepEqual(who, invalid) {
@@ -255,7 +255,7 @@ func TestDemoKey(t *testing.T) {
 	}
 
 	// One that was revoked stays so.
-	back, err := s.EnsureDemo(ctx, first)
+	back, err := s.EnsureDemo(ctx, "test", first)
 	if err != nil || back.RevokedAt == nil {
 		t.Errorf("%+v, %v", back, err)
 	}
@@ -282,14 +282,14 @@ func revocations(t testing.TB, s *Store) []bus.Revocation {
 
 func TestDemoKeyRefused(t *testing.T) {
 	s := openStore(t)
-	if _, err := s.EnsureDemo(t.Context(), "tk_short"); !errors.Is(err, ErrKeyMalformed) {
+	if _, err := s.EnsureDemo(t.Context(), "test", "tk_short"); !errors.Is(err, ErrKeyMalformed) {
 		t.Error(err)
 	}
 	key, _, err := s.Create(t.Context(), NewKey{User: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.EnsureDemo(t.Context(), key)
+	_, err = s.EnsureDemo(t.Context(), "test", key)
 	if err == nil || !strings.Contains(err.Error(), "of ann") || strings.Contains(err.Error(), string(key)) {
 		t.Error(err)
 	}
@@ -457,7 +457,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := Open(t.Context(), tt.path, discard)
+			s, err := Open(t.Context(), Defaults(), tt.path, discard)
 			if err == nil {
 				s.Close()
 				t.Fatal("opened")
@@ -467,7 +467,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open(t.Context(), newer, discard); !errors.Is(err, ErrNewerSchema) {
+	if _, err := Open(t.Context(), Defaults(), newer, discard); !errors.Is(err, ErrNewerSchema) {
 		t.Error(err)
 	}
 }
@@ -476,7 +476,7 @@ func TestOpenRefuses(t *testing.T) {
 func unwritable(t *testing.T, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "unwritable.db")
-	s, err := Open(t.Context(), path, discard)
+	s, err := Open(t.Context(), Defaults(), path, discard)
 	if err == nil {
 		err = errors.Join(s.Close(), os.Chmod(path, mode))
 	}
@@ -490,7 +490,7 @@ func unwritable(t *testing.T, mode os.FileMode) string {
 func damaged(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "damaged.db")
-	s, err := Open(t.Context(), path, discard)
+	s, err := Open(t.Context(), Defaults(), path, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -519,7 +519,7 @@ func TestOpenIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	path := filepath.Join(t.TempDir(), "tickerd.db")
-	if s, err := Open(ctx, path, discard); err == nil {
+	if s, err := Open(ctx, Defaults(), path, discard); err == nil {
 		s.Close()
 		t.Error("opened")
 	} else if !errors.Is(err, context.Canceled) {
@@ -594,7 +594,7 @@ func TestFileGone(t *testing.T) {
 
 func TestNoHashInTheLog(t *testing.T) {
 	log, text := testLog(slog.LevelDebug)
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "tickerd.db"), log)
+	s, err := Open(t.Context(), Defaults(), filepath.Join(t.TempDir(), "tickerd.db"), log)
 	if err != nil {
 		t.Fatal(err)
 	}

