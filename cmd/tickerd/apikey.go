@@ -16,8 +16,8 @@ import (
 	"tickerd/bus"
 )
 
-// keyTimeout bounds a command about keys.
-const keyTimeout = 15 * time.Second
+// keyTimeout bounds a command about keys. It is longer than the nodes of a cluster try.
+const keyTimeout = 30 * time.Second
 
 // keyCreateCommand makes an API key.
 type keyCreateCommand struct {
