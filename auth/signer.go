@@ -51,6 +51,9 @@ func NewSigner(key []byte, ttl time.Duration) *Signer {
 	return s
 }
 
+// KeyID names the key, as the header "kid" of its tokens does.
+func (s *Signer) KeyID() string { return s.kid }
+
 // unsigned is t in the library's form.
 func (s *Signer) unsigned(t Token) *jwt.Token {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, t.claims())

@@ -255,19 +255,54 @@ func TestConfig(t *testing.T) {
 	if err := bus.Defaults().Validate(); err != nil {
 		t.Error(err)
 	}
-	for key, c := range map[string]bus.Config{
-		"listen":           {Listen: "nowhere"},
-		"node":             {Node: "a.b"},
-		"cluster_listen":   {ClusterListen: ":6222"},
-		"routes":           {Routes: []string{"a:6222"}},
-		"cluster_name":     {ClusterName: "x"},
-		"cluster_password": {ClusterPassword: "x"},
-		"url":              {URL: "nats://x"},
-		"credentials":      {Credentials: "x"},
+	cluster := func(change func(*bus.Config)) bus.Config {
+		c := bus.Defaults()
+		c.ClusterListen, c.Routes = ":6222", []string{"a:6222", "b:6222"}
+		change(&c)
+		return c
+	}
+	if err := cluster(func(*bus.Config) {}).Validate(); err != nil {
+		t.Error(err)
+	}
+	with := func(change func(*bus.Config)) bus.Config {
+		c := bus.Defaults()
+		change(&c)
+		return c
+	}
+	for key, list := range map[string][]bus.Config{
+		"listen":         {with(func(c *bus.Config) { c.Listen = "nowhere" })},
+		"node":           {with(func(c *bus.Config) { c.Node = "a.b" })},
+		"cluster_listen": {cluster(func(c *bus.Config) { c.ClusterListen = "6222" })},
+		"routes": {
+			with(func(c *bus.Config) { c.Routes = []string{"a:6222"} }),
+			cluster(func(c *bus.Config) { c.Routes = nil }),
+			cluster(func(c *bus.Config) { c.Routes = []string{"a"} }),
+			cluster(func(c *bus.Config) { c.Routes = []string{":6222"} }),
+			cluster(func(c *bus.Config) { c.Routes = []string{""} }),
+		},
+		"cluster_name": {
+			with(func(c *bus.Config) { c.ClusterName = "" }), cluster(func(c *bus.Config) { c.ClusterName = "a b" }),
+		},
+		"cluster_password": {with(func(c *bus.Config) { c.LeafListen = ":7422" })},
+		"cluster_tls_key":  {cluster(func(c *bus.Config) { c.ClusterTLSCert, c.ClusterTLSCA = "a", "b" })},
+		"cluster_tls_ca":   {cluster(func(c *bus.Config) { c.ClusterTLSCert, c.ClusterTLSKey = "a", "b" })},
+		"leaf_remotes": {
+			with(func(c *bus.Config) { c.LeafRemotes = []string{"a"} }),
+			cluster(func(c *bus.Config) { c.LeafRemotes, c.ClusterPassword = []string{"a:7422"}, "x" }),
+		},
+		"url": {
+			with(func(c *bus.Config) { c.URL = "nats.example.com" }),
+			with(func(c *bus.Config) { c.URL = "nats://a,http://b" }),
+			cluster(func(c *bus.Config) { c.URL = "nats://a" }),
+		},
+		"credentials": {with(func(c *bus.Config) { c.Credentials = "x" })},
+		"replicas":    {with(func(c *bus.Config) { c.Replicas = 2 })},
 	} {
-		var bad *bus.KeyError
-		if err := c.Validate(); !errors.As(err, &bad) || bad.Key != key {
-			t.Errorf("%s: %v", key, err)
+		for i, c := range list {
+			var bad *bus.KeyError
+			if err := c.Validate(); !errors.As(err, &bad) || bad.Key != key {
+				t.Errorf("%s, number %d: %v", key, i, err)
+			}
 		}
 	}
 }

@@ -91,15 +91,23 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// Two of three nodes begin, and keep what is put in two places; the third is given a
-// place of its own when it comes.
+// Of three nodes that know of one another, two are enough to begin.
 func TestClusterBeginsWithTwo(t *testing.T) {
 	c := bustest.NewCluster(t, 3)
 	c.Stop(2)
+	put(t, keep(t, bustest.Connect(t, c.Servers[0], "test")), "kept.a", "1")
+	c.Start(2)
+	wantKept(t, keep(t, bustest.Connect(t, c.Servers[2], "test")), "kept.a", "1")
+}
+
+// Two nodes begin, and keep what is put in two places; a third is given a place of its
+// own when it comes.
+func TestClusterGrows(t *testing.T) {
+	c := bustest.NewCluster(t, 2)
 	one := bustest.Connect(t, c.Servers[0], "test")
 	stream := keep(t, one)
 	put(t, stream, "kept.a", "1")
-	c.Start(2)
+	c.Add()
 	third := bustest.Connect(t, c.Servers[2], "test")
 	bustest.Until(t, "three nodes keep the stream", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

@@ -59,8 +59,10 @@ func (c Config) IsCluster() bool { return c.ClusterListen != "" }
 // IsLeaf reports whether the node is at the edge of another's system.
 func (c Config) IsLeaf() bool { return len(c.LeafRemotes) > 0 }
 
-// IsAlone reports whether there is no other node.
-func (c Config) IsAlone() bool { return !c.IsCluster() && !c.IsLeaf() && c.URL == "" }
+// IsAlone reports whether there can be no other node.
+func (c Config) IsAlone() bool {
+	return !c.IsCluster() && !c.IsLeaf() && c.LeafListen == "" && c.URL == ""
+}
 
 // replicas is how many nodes are to keep each stream.
 func (c Config) replicas() int {

@@ -14,14 +14,19 @@ const (
 	userObserver = "observer"
 )
 
+// inProcess is the network of connections within this process, a net.Pipe's.
+const inProcess = "pipe"
+
 // A gate decides who may connect to the bus, and what for.
 type gate struct {
 	passwords map[string][sha256.Size]byte // by user
 	observer  *server.User
+	closed    bool // for who comes from outside of this process
 }
 
-func newGate(internal, operator string) *gate {
+func newGate(internal, operator string, closed bool) *gate {
 	g := &gate{
+		closed:    closed,
 		passwords: map[string][sha256.Size]byte{userInternal: sha256.Sum256([]byte(internal))},
 		// No subject but ticker.> is open to whom nobody knows, and nothing of
 		// theirs is ever routed.
@@ -41,6 +46,9 @@ func newGate(internal, operator string) *gate {
 
 // Check lets a client in, as NATS asks for each.
 func (g *gate) Check(c server.ClientAuthentication) bool {
+	if addr := c.RemoteAddress(); g.closed && (addr == nil || addr.Network() != inProcess) {
+		return false
+	}
 	given := c.GetOpts()
 	if given.Username == "" && given.Password == "" && given.Token == "" {
 		c.RegisterUser(g.observer)

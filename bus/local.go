@@ -18,8 +18,12 @@ import (
 
 // ServeLocal lets programs of this machine that may read path onto the bus,
 // whatever Config.Listen says: the command line finds the running node there.
-// They need the operator's password as everyone does.
+// They need the operator's password as everyone does. On another NATS system there is
+// nothing to serve: they can connect to that themselves.
 func (s *Server) ServeLocal(path string) error {
+	if s.nats == nil {
+		return nil
+	}
 	// What is there is left from a node that was killed: the caller holds the
 	// lock of the directory.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -18,14 +18,21 @@ func (l natsLog) Tracef(format string, v ...any)  { l.write(l.log.Debug, format,
 func (l natsLog) Warnf(format string, v ...any)   { l.write(l.log.Warn, format, v) }
 
 // Errorf tells what went wrong, as a detail where it is a client's doing: anyone
-// may connect, and none of them is to fill our log.
+// may connect, and none of them is to fill our log. That another node is not there is
+// no error of this one.
 func (l natsLog) Errorf(format string, v ...any) {
-	if strings.Contains(fmt.Sprintf(format, v...), clientMark) {
+	switch text := fmt.Sprintf(format, v...); {
+	case strings.Contains(text, clientMark):
 		l.write(l.log.Debug, format, v)
-		return
+	case strings.HasPrefix(text, routeMark):
+		l.write(l.log.Warn, format, v)
+	default:
+		l.write(l.log.Error, format, v)
 	}
-	l.write(l.log.Error, format, v)
 }
+
+// routeMark begins what NATS says of a node that it tries in vain to connect to.
+const routeMark = "Error trying to connect to route"
 
 // clientMark is in what NATS says of a client's connection: "127.0.0.1:1234 - cid:5 - …".
 const clientMark = " - cid:"

@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,6 +26,9 @@ const (
 	// linkRetries is how often a node is looked for that the others have told of, once a
 	// second. One that the settings name is looked for without end.
 	linkRetries = 3600
+
+	// linkReports is of how many vain attempts in a row one is logged.
+	linkReports = 60
 )
 
 // options are NATS's, of a node with a server of its own.
@@ -31,20 +36,18 @@ func options(cfg Config, store string) (*server.Options, error) {
 	opts := &server.Options{
 		ServerName:             cfg.Node,
 		NoSigs:                 true,
-		NoSystemAccount:        cfg.IsAlone(),
+		NoSystemAccount:        !cfg.IsCluster() && !cfg.IsLeaf(),
 		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
-		DontListen:             cfg.Listen == "",
 		MaxPending:             maxPending,
 		AuthTimeout:            connectTimeout.Seconds(),
-		JetStream:              cfg.IsAlone() || cfg.IsCluster() && cfg.Voter,
+		JetStream:              !cfg.IsLeaf() && (!cfg.IsCluster() || cfg.Voter),
 		StoreDir:               store,
 		SyncAlways:             true,
 		DisableJetStreamBanner: true,
+		ReconnectErrorReports:  linkReports,
 	}
-	if cfg.Listen != "" {
-		if err := bind(cfg.Listen, &opts.Host, &opts.Port); err != nil {
-			return nil, err
-		}
+	if err := listenForClients(opts, cfg); err != nil {
+		return nil, err
 	}
 	links, err := linkTLS(cfg)
 	if err != nil {
@@ -72,6 +75,21 @@ func options(cfg Config, store string) (*server.Options, error) {
 	return opts, nil
 }
 
+// listenForClients says where NATS clients connect. In a cluster the server begins with
+// its routes only behind that: where there is to be no port, it has one on the loopback
+// that lets nobody in.
+func listenForClients(opts *server.Options, cfg Config) error {
+	address := cfg.Listen
+	switch {
+	case address == "" && !cfg.IsCluster():
+		opts.DontListen = true
+		return nil
+	case address == "":
+		address = "127.0.0.1:0"
+	}
+	return bind(address, &opts.Host, &opts.Port)
+}
+
 // joinCluster connects the server with those of other nodes.
 func joinCluster(opts *server.Options, cfg Config, links *tls.Config) error {
 	c := &opts.Cluster
@@ -86,8 +104,50 @@ func joinCluster(opts *server.Options, cfg Config, links *tls.Config) error {
 	c.TLSConfig, c.TLSTimeout = links, connectTimeout.Seconds()
 	c.PingInterval, c.MaxPingsOut = linkPing, linkPings
 	c.ConnectRetries = linkRetries
-	opts.Routes = linkURLs(cfg.Routes, cfg.ClusterPassword)
+	c.NoAdvertise = !isOpen(cfg.Listen) // a port that other machines cannot reach
+	opts.Routes = linkURLs(otherRoutes(cfg), cfg.ClusterPassword)
 	return nil
+}
+
+// otherRoutes are the routes without this node's own. NATS takes all of them for other
+// nodes, and begins to keep streams only when so many are there: without its own, a new
+// cluster begins while one node is missing, and still cannot begin twice.
+func otherRoutes(cfg Config) []string {
+	others := slices.DeleteFunc(slices.Clone(cfg.Routes), func(route string) bool { return isOwn(route, cfg.ClusterListen) })
+	if len(others) == 0 {
+		return cfg.Routes
+	}
+	return others
+}
+
+// isOwn reports whether a route leads to where this node itself listens.
+func isOwn(route, listen string) bool {
+	host, port, err := splitAddress(route)
+	at, listenPort, listenErr := splitAddress(listen)
+	if err != nil || listenErr != nil || port != listenPort {
+		return false
+	}
+	if host == at {
+		return true
+	}
+	if ip := net.ParseIP(at); at != "" && (ip == nil || !ip.IsUnspecified()) {
+		return false
+	}
+	ips, err := net.LookupIP(host)
+	local, localErr := net.InterfaceAddrs()
+	return err == nil && localErr == nil && slices.ContainsFunc(ips, func(ip net.IP) bool {
+		return slices.ContainsFunc(local, func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			return ok && n.IP.Equal(ip)
+		})
+	})
+}
+
+// isOpen reports whether an address is one for other machines.
+func isOpen(address string) bool {
+	host, _, err := splitAddress(address)
+	ip := net.ParseIP(host)
+	return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // bind parts an address to listen on. Port 0 is any.

@@ -54,7 +54,7 @@ func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("start bus: %w", err)
 	}
-	opts.CustomClientAuthentication = newGate(s.internal, cfg.OperatorPassword)
+	opts.CustomClientAuthentication = newGate(s.internal, cfg.OperatorPassword, cfg.Listen == "")
 	s.nats, err = server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("start bus: %w", err)

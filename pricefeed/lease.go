@@ -83,7 +83,7 @@ func (f *Feed) openLeases(ctx context.Context) *bus.Leases {
 // ended.
 func (f *Feed) pause(ctx context.Context, what string, err error) bool {
 	if ctx.Err() == nil {
-		f.trouble.Do(func() { f.log.Error(what, "err", err, "retry_in", leaseRetry) })
+		f.trouble.Do(func() { f.log.Warn(what, "err", err, "retry_in", leaseRetry) })
 	}
 	select {
 	case <-ctx.Done():

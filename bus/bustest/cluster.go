@@ -23,27 +23,36 @@ type Cluster struct {
 // "node-0" and so on.
 func NewCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, Servers: make([]*bus.Server, n)}
-	addresses := make([]string, n)
-	for i := range addresses {
-		addresses[i] = FreeAddress(t)
-	}
-	for i := range n {
-		cfg := bus.Defaults()
-		cfg.Listen, cfg.Node, cfg.Voter = "", fmt.Sprintf("node-%d", i), true
-		cfg.ClusterListen, cfg.Routes, cfg.ClusterPassword = addresses[i], addresses, "correct-horse"
-		c.configs = append(c.configs, cfg)
-		c.stores = append(c.stores, t.TempDir())
-	}
+	c := &Cluster{t: t}
 	t.Cleanup(func() {
 		for i := range c.Servers {
 			c.Stop(i)
 		}
 	})
-	for i := range n {
-		c.Start(i)
+	routes := make([]string, n)
+	for i := range routes {
+		routes[i] = FreeAddress(t)
+	}
+	for _, address := range routes {
+		c.add(address, routes)
 	}
 	return c
+}
+
+// Add starts one more node, of which the others' settings do not know.
+func (c *Cluster) Add() {
+	c.t.Helper()
+	c.add(FreeAddress(c.t), c.configs[0].Routes)
+}
+
+func (c *Cluster) add(address string, routes []string) {
+	c.t.Helper()
+	i := len(c.Servers)
+	cfg := bus.Defaults()
+	cfg.Listen, cfg.Node, cfg.Voter = "", fmt.Sprintf("node-%d", i), true
+	cfg.ClusterListen, cfg.Routes, cfg.ClusterPassword = address, routes, "correct-horse"
+	c.configs, c.stores, c.Servers = append(c.configs, cfg), append(c.stores, c.t.TempDir()), append(c.Servers, nil)
+	c.Start(i)
 }
 
 // Start starts a node, with what it has kept.

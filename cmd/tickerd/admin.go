@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,19 +15,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"tickerd/gateway"
-	"tickerd/handler"
-	"tickerd/pricefeed"
 )
 
-// admin is the second listener, for who runs the node: metrics and profiles.
+// admin is the second listener, for who runs the node: metrics, profiles, and the nodes
+// of the cluster.
 type admin struct {
 	listener net.Listener // nil: none
 	server   *http.Server
 }
 
-func listenAdmin(ctx context.Context, addr string, metrics prometheus.Gatherer, log *slog.Logger) (*admin, error) {
+func listenAdmin(ctx context.Context, addr string, me *self, log *slog.Logger) (*admin, error) {
 	if addr == "" {
 		return &admin{}, nil
 	}
@@ -36,7 +34,11 @@ func listenAdmin(ctx context.Context, addr string, metrics prometheus.Gatherer, 
 		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metricsOf(me), promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(me.nodes.Nodes()) // who is gone does not need it
+	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -72,11 +74,32 @@ func (a *admin) Run(ctx context.Context) error {
 }
 
 // metricsOf is everything that the node counts.
-func metricsOf(front *gateway.Gateway, workers *handler.Handler, feed *pricefeed.Feed) prometheus.Gatherer {
+func metricsOf(me *self) prometheus.Gatherer {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	r.MustRegister(front.Collectors()...)
-	r.MustRegister(workers.Collectors()...)
-	r.MustRegister(newFeedMetrics(feed))
+	r.MustRegister(me.front.Collectors()...)
+	r.MustRegister(me.workers.Collectors()...)
+	r.MustRegister(newFeedMetrics(me.feed))
+	r.MustRegister(clusterMetrics(me)...)
 	return r
+}
+
+// clusterMetrics shows this node among the others.
+func clusterMetrics(me *self) []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tickerd", Subsystem: "cluster", Name: name, Help: help}, value)
+	}
+	is := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	return []prometheus.Collector{
+		gauge("nodes", "Nodes that are heard, this one included.", func() float64 { return float64(len(me.nodes.Nodes())) }),
+		gauge("in_touch", "1 while the node hears the majority of those that keep the cluster's streams.", func() float64 { return is(me.nodes.InTouch()) }),
+		gauge("admits", "1 while the node knows all that was revoked, and lets clients in.", func() float64 { return is(me.reach() == nil) }),
+		gauge("publishes", "1 while the node publishes the prices.", func() float64 { _, yes := me.feed.Publishes(); return is(yes) }),
+		gauge("tick_lag_seconds", "How old the newest tick was when it came.", func() float64 { _, _, lag := me.front.Newest(); return lag.Seconds() }),
+	}
 }

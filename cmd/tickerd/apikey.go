@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,7 +14,8 @@ import (
 	"tickerd/bus"
 )
 
-// keyTimeout bounds a command about keys. It is longer than the nodes of a cluster try.
+// keyTimeout bounds a command about keys. In a cluster an election may
+// have to be waited for.
 const keyTimeout = 30 * time.Second
 
 // keyCreateCommand makes an API key.
@@ -107,19 +106,23 @@ func (p *program) withKeys(ctx context.Context, file *configFile, use keyUse) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
-	log := newLog(logConfig{Format: s.Log.Format, Level: "warn"}, p.stderr)
-	socket := filepath.Join(s.DataDir, socketFile)
-	if bus.NodeRuns(socket) {
-		return askNode(ctx, socket, s, log, use)
+	if err := p.askNode(ctx, s, use); !errors.Is(err, errNoNode) {
+		return err
 	}
 	dir, err := openDataDir(ctx, s.DataDir)
-	if errors.Is(err, errInUse) && bus.NodeRuns(socket) {
-		return askNode(ctx, socket, s, log, use) // it was just starting
+	if errors.Is(err, errInUse) {
+		if err := p.askNode(ctx, s, use); !errors.Is(err, errNoNode) {
+			return err // it was just starting
+		}
 	}
 	if err != nil {
 		return err
 	}
+	log := p.quietLog(s)
 	defer closing(log, "data directory", dir.Close)
+	if !s.Auth.HasDatabase() {
+		return errors.New("no node runs here that could be asked, and auth.database is \"none\": other nodes keep the keys")
+	}
 	store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
 	if err != nil {
 		return err
@@ -127,18 +130,11 @@ func (p *program) withKeys(ctx context.Context, file *configFile, use keyUse) er
 	return errors.Join(use(ctx, s, store), store.Close())
 }
 
-// askNode lets use have the keys of the node at socket, as its operator.
-func askNode(ctx context.Context, socket string, s settings, log *slog.Logger, use keyUse) (err error) {
-	password := s.Bus.OperatorPassword
-	if password == "" {
-		password, err = readSecret(filepath.Join(s.DataDir, operatorPasswordFile), minPassword, log)
-		if err != nil {
-			return err
-		}
-	}
-	conn, err := bus.DialLocal(socket, password, "key command", log)
+// askNode lets use have the keys of the running node, or is errNoNode.
+func (p *program) askNode(ctx context.Context, s settings, use keyUse) error {
+	conn, err := p.dialNode(s)
 	if err != nil {
-		return fmt.Errorf("the node that runs on %s does not let its operator in: %w", s.DataDir, err)
+		return err
 	}
 	defer conn.Close()
 	for began := time.Now(); ; {
@@ -146,6 +142,8 @@ func askNode(ctx context.Context, socket string, s settings, log *slog.Logger, u
 		switch {
 		case !errors.Is(err, bus.ErrNoResponders):
 			return err
+		case s.Bus.URL != "":
+			return errNoNode
 		case time.Since(began) > lockWait: // a node that is starting answers within it
 			return fmt.Errorf("the node that runs on %s does not answer for keys", s.DataDir)
 		}

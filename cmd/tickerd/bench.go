@@ -147,7 +147,7 @@ func (c benchCommand) key(ctx context.Context, p *program, file *configFile) (st
 		return "", err
 	}
 	path := filepath.Join(s.DataDir, demoKeyFile)
-	key, err := readSecret(path, 1, newLog(logConfig{Format: s.Log.Format, Level: "warn"}, p.stderr))
+	key, err := readSecret(path, 1, p.quietLog(s))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w (there is no demo key at %s)", errNoKey, path)
 	}

@@ -42,6 +42,7 @@ type commands struct {
 	Record   recordCommand  `cmd:"" help:"Record live prices, to be replayed."`
 	Bench    benchCommand   `cmd:"" help:"Measure how a server serves very many clients."`
 	Standin  standinCommand `cmd:"" help:"Stand in for the exchanges, with prices that are made up."`
+	Nodes    nodesCommand   `cmd:"" help:"Show the nodes of the cluster."`
 	Settings configCommand  `cmd:"" name:"config" help:"Print the settings in effect."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
 }

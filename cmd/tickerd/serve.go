@@ -16,6 +16,7 @@ import (
 
 	"tickerd/auth"
 	"tickerd/bus"
+	"tickerd/bus/cluster"
 	"tickerd/gateway"
 	"tickerd/handler"
 	"tickerd/pricefeed"
@@ -64,6 +65,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 		return err
 	}
 
+	s.Bus.Voter = s.keepsSomething()
 	server, err := bus.Start(ctx, s.Bus, dir.file(busDir), log)
 	if err != nil {
 		return err
@@ -75,35 +77,57 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	}
 	defer conns.close()
 
-	store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
-	if err != nil {
-		return err
-	}
-	defer closing(log, "database", store.Close)
-	demo, err := demoKey(ctx, s, dir, store, log)
-	if err != nil {
-		return err
-	}
-
 	policies := auth.NewPolicies(s.Auth.Policies)
-	verifier := auth.NewVerifier(auth.NewSigner([]byte(s.Auth.TokenKey), s.Auth.TokenTTL), log)
+	signer := auth.NewSigner([]byte(s.Auth.TokenKey), s.Auth.TokenTTL)
+	verifier := auth.NewVerifier(signer, log)
+	me := &self{began: began, voter: s.Bus.Voter, keyID: signer.KeyID(), bus: server, verifier: verifier}
+	me.nodes = cluster.New(cluster.Config{
+		Conn:   conns.cluster,
+		Node:   s.Bus.Node,
+		Alone:  s.Bus.IsAlone() || s.Bus.URL != "",
+		Report: me.report,
+		Voters: server.Voters,
+		Log:    log,
+	})
+	var demo auth.Key
+	checks := []gateway.Check{{Name: "bus", Ready: conns.gateway.Ready}}
+	if s.Auth.HasDatabase() {
+		store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
+		if err != nil {
+			return err
+		}
+		defer closing(log, "database", store.Close)
+		if demo, err = demoKey(ctx, s, dir, store, log); err != nil {
+			return err
+		}
+		me.service = auth.NewService(auth.ServiceParts{
+			Bus: conns.auth, Store: store, Policies: policies, Node: s.Bus.Node, Cluster: !s.Bus.IsAlone(), Verifier: verifier, Log: log,
+		})
+		checks = append(checks, gateway.Check{Name: "store", Ready: store.Ready})
+	}
 	symbols, err := parseSymbols(s.PriceFeed)
 	if err != nil {
 		return err
 	}
-	past := history.New(s.PriceFeed.History, s.PriceFeed.Source, symbols, conns.history, log)
-	feed, err := pricefeed.New(s.PriceFeed, pricefeed.Parts{Bus: conns.feed, Node: s.Bus.Node, History: past, Log: log})
-	if err != nil {
+	feedParts := pricefeed.Parts{
+		Bus: conns.feed, Node: s.Bus.Node, Log: log,
+		History: history.New(s.PriceFeed.History, s.PriceFeed.Source, symbols, conns.history, log),
+	}
+	if !s.Bus.IsAlone() {
+		feedParts.Peers = peers{me.nodes, server}
+	}
+	if me.feed, err = pricefeed.New(s.PriceFeed, feedParts); err != nil {
 		return err
 	}
-	workers := handler.New(s.Handler, handler.Parts{
+	checks = append(checks, gateway.Check{Name: "feed", Ready: func(context.Context) error { return me.feed.Ready() }})
+	me.workers = handler.New(s.Handler, handler.Parts{
 		Bus:      conns.handler,
 		Policies: policies,
 		Verifier: verifier,
 		Symbols:  symbols,
 		Log:      log,
 	})
-	front, err := gateway.New(s.Gateway, s.Server, gateway.Parts{
+	frontParts := gateway.Parts{
 		Bus:      conns.gateway,
 		Node:     s.Bus.Node,
 		Verifier: verifier,
@@ -111,22 +135,23 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 		Limiter:  auth.NewLimiter(s.Auth.FailuresPerMinute, s.Auth.TokensPerMinute),
 		Symbols:  symbols,
 		Page:     web.Handler(),
-		Checks: []gateway.Check{
-			{Name: "bus", Ready: conns.gateway.Ready},
-			{Name: "store", Ready: store.Ready},
-			{Name: "feed", Ready: func(context.Context) error { return feed.Ready() }},
-		},
-		Log: log,
-	})
-	if err != nil {
+		Checks:   checks,
+		Borrows:  me.service == nil,
+		Log:      log,
+	}
+	if !s.Bus.IsAlone() {
+		frontParts.Reach = me.reach
+		frontParts.Checks = append(checks, gateway.Check{Name: "cluster", Ready: func(context.Context) error { return me.reach() }})
+	}
+	if me.front, err = gateway.New(s.Gateway, s.Server, frontParts); err != nil {
 		return err
 	}
-	if err := front.Listen(ctx); err != nil {
+	if err := me.front.Listen(ctx); err != nil {
 		return err
 	}
-	admin, err := listenAdmin(ctx, s.Server.AdminListen, metricsOf(front, workers, feed), log)
+	admin, err := listenAdmin(ctx, s.Server.AdminListen, me, log)
 	if err != nil {
-		return errors.Join(err, front.Close())
+		return errors.Join(err, me.front.Close())
 	}
 
 	// The front ends first, when ctx does: draining it needs all the others. Should
@@ -134,25 +159,26 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	others, lasting := errgroup.WithContext(lasting)
-	others.Go(func() error {
-		return auth.NewService(auth.ServiceParts{Bus: conns.auth, Store: store, Policies: policies, Log: log}).Run(lasting)
-	})
-	others.Go(func() error { return verifier.Run(lasting, conns.auth, front.Revoked) })
-	others.Go(func() error { return workers.Run(lasting) })
+	if me.service != nil {
+		others.Go(func() error { return me.service.Run(lasting) })
+	}
+	others.Go(func() error { return verifier.Run(lasting, conns.verifier, me.front.Revoked) })
+	others.Go(func() error { return me.workers.Run(lasting) })
 	others.Go(func() error { return admin.Run(lasting) })
 	others.Go(func() error { return keepMemory(lasting) })
-	changes.subscribe = feed.Subscribe
+	if !s.Bus.IsAlone() {
+		me.nodes.Touch(me.touch)
+		me.nodes.Gone(me.gone)
+	}
+	others.Go(func() error { return me.nodes.Run(lasting) })
+	changes.subscribe = me.feed.Subscribe
 	others.Go(func() error { return changes.Run(lasting) })
 
 	accepting, drain := context.WithCancel(ctx)
 	defer drain()
 	defer context.AfterFunc(lasting, drain)()
-	others.Go(func() error { return feed.Run(lasting) })
-	starting := []<-chan struct{}{verifier.Ready(), workers.Ready()}
-	if s.PriceFeed.Source == pricefeed.SourceSimulator {
-		starting = append(starting, front.Primed()) // an exchange may take its time
-	}
-	for _, ready := range starting {
+	others.Go(func() error { return me.feed.Run(lasting) })
+	for _, ready := range me.beginnings(s) {
 		select {
 		case <-ready:
 		case <-accepting.Done():
@@ -160,23 +186,48 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	}
 	if err := server.ServeLocal(dir.file(socketFile)); err != nil {
 		end()
-		return errors.Join(err, front.Close(), others.Wait())
+		return errors.Join(err, me.front.Close(), others.Wait())
 	}
 	if accepting.Err() == nil {
-		announce(s, server, front, admin, demo, log)
+		announce(s, server, me.front, admin, demo, log)
 		log.Info("ready", "in", time.Since(began).Round(time.Millisecond))
 	}
-	err = front.Run(accepting)
+	me.serving.Store(true)
+	me.nodes.Changed()
+	if !s.Bus.IsAlone() {
+		defer context.AfterFunc(accepting, me.leave)()
+	}
+	err = me.front.Run(accepting)
 	end()
 	return errors.Join(err, others.Wait())
 }
 
+// keepsSomething reports whether the node has anything to keep in the cluster's streams:
+// keys, or what became of prices.
+func (s settings) keepsSomething() bool {
+	return s.Auth.HasDatabase() || s.PriceFeed.Source != pricefeed.SourceNone
+}
+
+// beginnings are closed when the first client may come in. A node among others does not
+// wait for them: until they are there it refuses everyone, and says why.
+func (me *self) beginnings(s settings) []<-chan struct{} {
+	list := []<-chan struct{}{me.workers.Ready()}
+	if s.Bus.IsAlone() && me.service != nil {
+		list = append(list, me.verifier.Ready())
+	}
+	if s.Bus.IsAlone() && s.PriceFeed.Source == pricefeed.SourceSimulator {
+		list = append(list, me.front.Primed()) // an exchange may take its time
+	}
+	return list
+}
+
 // connections are the parts' own to the bus: none waits behind another's traffic.
-type connections struct{ auth, feed, history, handler, gateway *bus.Conn }
+type connections struct{ cluster, auth, verifier, feed, history, handler, gateway *bus.Conn }
 
 func connect(server *bus.Server) (c connections, err error) {
 	for name, to := range map[string]**bus.Conn{
-		"auth": &c.auth, "pricefeed": &c.feed, "history": &c.history, "handler": &c.handler, "gateway": &c.gateway,
+		"cluster": &c.cluster, "auth": &c.auth, "verifier": &c.verifier,
+		"pricefeed": &c.feed, "history": &c.history, "handler": &c.handler, "gateway": &c.gateway,
 	} {
 		if *to, err = server.Connect(name); err != nil {
 			c.close()
@@ -187,7 +238,7 @@ func connect(server *bus.Server) (c connections, err error) {
 }
 
 func (c connections) close() {
-	for _, conn := range []*bus.Conn{c.auth, c.feed, c.history, c.handler, c.gateway} {
+	for _, conn := range []*bus.Conn{c.cluster, c.auth, c.verifier, c.feed, c.history, c.handler, c.gateway} {
 		if conn != nil {
 			conn.Close()
 		}
@@ -266,6 +317,9 @@ func announce(s settings, server *bus.Server, front *gateway.Gateway, admin *adm
 	}
 	if addr := server.Addr(); addr != nil {
 		log.Info("bus for NATS clients", "url", "nats://"+reachable(addr), "addr", addr)
+	}
+	if addr := server.ClusterAddr(); addr != nil {
+		log.Info("bus for other nodes", "node", s.Bus.Node, "addr", addr, "routes", strings.Join(s.Bus.Routes, ","))
 	}
 	log.Info("prices", "source", s.PriceFeed.Source, "symbols", strings.Join(s.PriceFeed.Symbols, ","))
 	if demo != "" {
