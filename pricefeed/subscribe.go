@@ -27,6 +27,7 @@ func (f *Feed) list(symbols []ticker.Symbol) {
 	kept, gone := moved(f.symbols, symbols)
 	f.tell(f.ofGone(gone))
 	_, f.gone = moved(append(f.gone, gone...), symbols)
+	f.gone = f.gone[max(0, len(f.gone)-maxSymbols):]
 	markets := make([]market, len(symbols))
 	for from, to := range kept {
 		markets[to] = f.markets[from]
