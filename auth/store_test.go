@@ -199,7 +199,7 @@ func TestLastUsedOnceAMinute(t *testing.T) {
 				t.Fatal(who)
 			}
 		}
-		if err := s.WriteUsed(ctx); err != nil {
+		if _, err := s.WriteUsed(ctx); err != nil {
 			t.Fatal(err)
 		}
 		list, err := s.List(ctx)
@@ -384,7 +384,7 @@ func TestOpenMigratesOnce(t *testing.T) {
 	}
 	var ids []string
 	if err := s.db.Raw("SELECT id FROM migrations ORDER BY id").Scan(&ids).Error; err != nil ||
-		!slices.Equal(ids, []string{"0001_keys", "0002_revocations"}) {
+		!slices.Equal(ids, []string{"0001_keys", "0002_revocations", "0003_journal"}) {
 		t.Errorf("%q, %v", ids, err)
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
@@ -680,7 +680,7 @@ func TestManyAtOnce(t *testing.T) {
 				if who := s.Exchange(t.Context(), key.Hash()); who.KeyID != info.ID {
 					t.Errorf("%+v", who)
 				}
-				if err := s.WriteUsed(t.Context()); err != nil {
+				if _, err := s.WriteUsed(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if err := s.Revoke(t.Context(), info.ID); err != nil {

@@ -17,6 +17,9 @@
 //	auth.revoked         Revocation                                              auth → gateways
 //	auth.revocations     where the last page ended, answered with []Revocation       gateway → auth, now and again
 //	auth.keys.<verb>     see package auth                                        command line → auth
+//	auth.journal.<kind>  see package auth; kept in the stream AUTH               auth → auth of all nodes
+//	auth.changed         empty: something was put into that stream               auth → auth of all nodes
+//	auth.used            when keys were exchanged: {"<key id>":1700000000,…}     auth → auth of all nodes
 //
 // Payloads are JSON, so that `nats sub 'ticker.>'` is a debugger. Times are unix
 // seconds unless the name says _ms.

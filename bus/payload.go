@@ -112,10 +112,10 @@ type CandlesResult struct {
 	Data     json.RawMessage `json:"data,omitempty"` // [[1700000000,42000.12,42010,41990.5,42001],…]: start, open, high, low, close
 }
 
-// StatsRequest asks for what became of every symbol in the last 24 hours, of a thousand
-// symbols a page.
+// StatsRequest asks for what became of every symbol in the last 24 hours: of as many as
+// fit into a message, from one on.
 type StatsRequest struct {
-	Page int `json:"page,omitempty"` // from 0
+	From int `json:"from,omitempty"` // StatsResult.Next; 0: the first symbol
 }
 
 // StatsResult has an object for each symbol, or says why there are none:
@@ -123,7 +123,7 @@ type StatsRequest struct {
 type StatsResult struct {
 	Error string            `json:"error,omitempty"`
 	Data  []json.RawMessage `json:"data,omitzero"`
-	More  bool              `json:"more,omitempty"` // there is another page
+	Next  int               `json:"next,omitempty"` // where there are more: StatsRequest.From of these
 }
 
 // ExchangeRequest asks who holds an API key. The key itself never travels.

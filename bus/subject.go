@@ -39,8 +39,19 @@ const (
 	// NodesUsers is how many connections users have on each node.
 	NodesUsers = "node.*.users"
 
-	// KeysChanged tells that something was put into the journal of keys.
+	// KeysChanged tells that something was put into the journal of keys. KeysUsed tells
+	// when keys were exchanged: {"<key id>":1700000000,…}.
 	KeysChanged = "auth.changed"
+	KeysUsed    = "auth.used"
+
+	// The journal of keys is the stream KeyJournal, of what is published below
+	// auth.journal., as package auth says.
+	KeyJournal       = "AUTH"
+	Journal          = "auth.journal.>"
+	JournalMark      = "auth.journal.mark"
+	JournalKey       = "auth.journal.key"
+	JournalRevoked   = "auth.journal.revoked"
+	JournalWithdrawn = "auth.journal.withdrawn"
 
 	Exchange    = "auth.exchange"
 	Revoked     = "auth.revoked"

@@ -50,7 +50,7 @@ func TestBadSettings(t *testing.T) {
 		{"[pricefeed]\ninterval = \"soon\"\n", `:2: pricefeed.interval: must be a duration such as "10ms", not "soon"`},
 		{"[gateway]\nmessage_rate = true\n", ":2: gateway.message_rate: must be a whole number, not true"},
 		{"[server\n", ":1: "},
-		{"[bus]\nroutes = [\"node-1:6222\"]\n", ":2: bus.routes: not supported yet"},
+		{"[bus]\nroutes = [\"node-1:6222\"]\n", ":2: bus.routes: is set, and cluster_listen is not"},
 	} {
 		dir := newDataDir(t)
 		file := filepath.Join(filepath.Dir(dir), "config.toml")
@@ -67,11 +67,11 @@ func TestBadSettings(t *testing.T) {
 		"pricefeed.source=nonsense":        "TICKERD_PRICEFEED_SOURCE: \"nonsense\"",
 		"pricefeed.kraken.url=x":           "TICKERD_PRICEFEED_KRAKEN_URL: ",
 		"pricefeed.replay.speed=0":         "TICKERD_PRICEFEED_REPLAY_SPEED: ",
-		"bus.routes=node-1:6222":           "TICKERD_BUS_ROUTES: not supported yet",
-		"bus.cluster_listen=:6222":         "TICKERD_BUS_CLUSTER_LISTEN: not supported yet",
-		"bus.url=nats://127.0.0.1:4222":    "TICKERD_BUS_URL: not supported yet",
-		"auth.database=postgres://x/y":     "TICKERD_AUTH_DATABASE: ",
-		"auth.database=none":               "TICKERD_AUTH_DATABASE: ",
+		"bus.routes=node-1:6222":           "TICKERD_BUS_ROUTES: is set, and cluster_listen is not",
+		"bus.cluster_listen=6222":          "TICKERD_BUS_CLUSTER_LISTEN: ",
+		"bus.cluster_listen=:6222":         "bus.routes: empty",
+		"bus.url=127.0.0.1:4222":           "TICKERD_BUS_URL: ",
+		"auth.database=mysql://x/y":        "TICKERD_AUTH_DATABASE: ",
 		"auth.token_key=short":             "TICKERD_AUTH_TOKEN_KEY: ",
 		"server.tls_cert=/etc/tickerd.crt": "TICKERD_SERVER_TLS_CERT: is set, and tls_key is not",
 	} {

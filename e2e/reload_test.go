@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -43,8 +44,22 @@ func TestReload(t *testing.T) {
 	if got := feed.Unsubscribed(); !slices.Equal(got, []string{"ETH-USD"}) {
 		t.Errorf("unsubscribed: %v", got)
 	}
+	c.until("word of what is gone", func(m message) bool {
+		return m.Type == "status" && m.State == "down" && slices.Equal(m.Symbols, []string{"ETH-USD"}) && strings.Contains(m.raw, `"gone":true`)
+	})
 	feed.Trade("SOL-USD", "3.50")
 	c.until("the new symbol", func(m message) bool { return m.of("SOL-USD") == "3.50" })
 	feed.Trade("BTC-USD", "1.60")
 	c.until("the old symbol", func(m message) bool { return m.of("BTC-USD") == "1.60" })
+
+	// Who comes later is not told of it.
+	late := n.dial(t, n.token(t, n.key), "")
+	late.greeting()
+	feed.Trade("BTC-USD", "1.70")
+	late.until("the next price", func(m message) bool {
+		if strings.Contains(m.raw, "ETH-USD") {
+			t.Errorf("told %s", m.raw)
+		}
+		return m.of("BTC-USD") == "1.70"
+	})
 }

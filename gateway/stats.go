@@ -25,13 +25,14 @@ func (g *Gateway) getStats(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all := []json.RawMessage{}
-	for page, more := 0, true; more; page++ {
+	for from, more := 0, true; more; {
 		var result bus.StatsResult
-		if err := g.askHistory(r, bus.PriceStats, bus.StatsRequest{Page: page}, &result); err != nil || result.Data == nil {
+		if err := g.askHistory(r, bus.PriceStats, bus.StatsRequest{From: from}, &result); err != nil || result.Data == nil {
 			g.failHistory(w, r, err, result.Error)
 			return
 		}
-		all, more = append(all, result.Data...), result.More
+		all = append(all, result.Data...)
+		from, more = result.Next, result.Next > from
 	}
 	matches := ticker.Rules(symbols).Matcher()
 	writeJSON(w, http.StatusOK, map[string]any{"data": slices.DeleteFunc(all, func(stats json.RawMessage) bool {

@@ -93,7 +93,7 @@ func (h *History) stats(ctx context.Context, request []byte) ([]byte, error) {
 			return nil, ErrRequest
 		}
 	}
-	return h.figures.page(ctx, h, r.Page)
+	return h.figures.page(ctx, h, r.From)
 }
 
 // candles answers bus.CandlesRequest.

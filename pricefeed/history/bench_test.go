@@ -169,7 +169,7 @@ func BenchmarkFigures(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(len(s.figures.pages[0])+len(s.figures.pages[1])), "B")
+			b.ReportMetric(float64(len(s.figures.text)), "B")
 		})
 	}
 }

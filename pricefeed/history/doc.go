@@ -3,7 +3,7 @@
 //
 //	ticker.candles.<interval>.<symbol>  a closed candle: {"symbol","interval","data":[t,open,high,low,close]}      history → anyone
 //	pricefeed.candles                   {"symbol","interval","limit","end"}, answered with {"symbol","interval","data":[…]}    anyone → history
-//	pricefeed.stats                     empty or {"page"}, answered with {"data":[{"symbol","open","high","low","last",…},…],"more"}  anyone → history
+//	pricefeed.stats                     empty or {"from"}, answered with {"data":[{"symbol","open","high","low","last",…},…],"next"}  anyone → history
 //
 // To use it: [Defaults], [Config.Validate], [Open], then [History.Run] for as long as
 // the node lives, [History.Add] with every tick, and [History.Fill] beside them where

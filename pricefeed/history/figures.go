@@ -1,11 +1,12 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"math/big"
 	"runtime"
-	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -22,8 +23,9 @@ const window = int64(daily / time.Second)
 // minutes.
 type figures struct {
 	mu     sync.Mutex
-	second int64 // that pages are of
-	pages  [][]byte
+	second int64                           // that text is of; 0: none
+	text   []byte                          // each symbol's, with a comma behind it
+	ends   []int                           // of these in text
 	since  int64                           // the start of the five minutes before which past is
 	past   map[ticker.Symbol]ticker.Candle // of all that closed before, each with the start of the first
 }
@@ -40,76 +42,61 @@ func (f *figures) forget(s ticker.Symbol) {
 func (f *figures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.second, f.pages, f.past = 0, nil, nil
+	f.second, f.past = 0, nil
 }
 
-// pageSymbols is how many symbols' figures surely fit into a message of NATS, which is
-// 1 MiB.
-const pageSymbols = 1000
+// maxPage is how long the figures of a page become, in bytes, far below the 1 MiB of a
+// message of NATS.
+const maxPage = 768 << 10
 
-// page answers a request for a page. Its memory is not used again.
-func (f *figures) page(ctx context.Context, h *History, page int) ([]byte, error) {
+// page answers a request for the figures of the symbols from one on, as many as fit. Its
+// memory is not used again.
+func (f *figures) page(ctx context.Context, h *History, from int) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := h.now().Unix(); now != f.second || f.pages == nil {
+	if now := h.now().Unix(); now != f.second {
 		if err := f.make(ctx, h); err != nil {
 			return nil, err
 		}
 		f.second = now
 	}
-	if page < 0 || page >= len(f.pages) {
-		return []byte(`{"data":[]}`), nil
+	from = min(max(from, 0), len(f.ends))
+	next := from + sort.SearchInts(f.ends[from:], f.begin(from)+maxPage)
+	text := bytes.TrimSuffix(f.text[f.begin(from):f.begin(next)], []byte(","))
+	page := append(append([]byte(`{"data":[`), text...), ']')
+	if next < len(f.ends) {
+		page = strconv.AppendInt(append(page, `,"next":`...), int64(next), 10)
 	}
-	return f.pages[page], nil
+	return append(page, '}'), nil
 }
 
-// make makes the pages.
+// begin is where the figures of a symbol stand in text.
+func (f *figures) begin(symbol int) int {
+	if symbol == 0 {
+		return 0
+	}
+	return f.ends[symbol-1]
+}
+
+// make makes the text.
 func (f *figures) make(ctx context.Context, h *History) error {
 	if since := h.book.opened(fiveMinutes); since != f.since || f.past == nil {
 		f.past, f.since = map[ticker.Symbol]ticker.Candle{}, since
 	}
-	f.pages = nil
-	var pages [][]byte
-	for symbols := range slices.Chunk(*h.symbols.Load(), pageSymbols) {
-		text, err := f.text(ctx, h, symbols)
+	f.second, f.text, f.ends = 0, f.text[:0], f.ends[:0]
+	for _, symbol := range *h.symbols.Load() {
+		whole, err := f.lastDay(ctx, h, symbol)
 		if err != nil {
 			return err
 		}
-		pages = append(pages, text)
-	}
-	for i, text := range pages {
-		if i < len(pages)-1 {
-			text = append(text, `,"more":true`...)
+		if !whole.Empty() {
+			f.text = append(appendFigures(f.text, symbol, whole), ',')
 		}
-		pages[i] = append(text, '}')
-	}
-	f.pages = pages
-	return nil
-}
-
-// text is the page of symbols, but for its end.
-func (f *figures) text(ctx context.Context, h *History, symbols []ticker.Symbol) ([]byte, error) {
-	text := append(make([]byte, 0, len(symbols)*likelyFigures), `{"data":[`...)
-	comma := false
-	for _, symbol := range symbols {
-		whole, err := f.lastDay(ctx, h, symbol)
-		if err != nil {
-			return nil, err
-		}
-		if whole.Empty() {
-			continue
-		}
-		if comma {
-			text = append(text, ',')
-		}
-		text, comma = appendFigures(text, symbol, whole), true
+		f.ends = append(f.ends, len(f.text))
 		runtime.Gosched()
 	}
-	return append(text, ']'), nil
+	return nil
 }
-
-// likelyFigures is the length of a symbol's.
-const likelyFigures = 160
 
 // lastDay is the candle of a symbol's last 24 hours.
 func (f *figures) lastDay(ctx context.Context, h *History, symbol ticker.Symbol) (whole ticker.Candle, err error) {

@@ -70,8 +70,8 @@ func TestLongest(t *testing.T) {
 	s.restart()
 	conn := bustest.Connect(t, s.server, "reader")
 	count := 0
-	for page, more := 0, true; more; page++ {
-		text, err := s.stats(t.Context(), fmt.Appendf(nil, `{"page":%d}`, page))
+	for from, more := 0, true; more; {
+		text, err := s.stats(t.Context(), fmt.Appendf(nil, `{"from":%d}`, from))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,8 @@ func TestLongest(t *testing.T) {
 		if err := json.Unmarshal(text, &result); err != nil {
 			t.Fatal(err)
 		}
-		count, more = count+len(result.Data), result.More
+		count += len(result.Data)
+		from, more = result.Next, result.Next > 0
 	}
 	if count != most {
 		t.Errorf("figures of %d symbols", count)
