@@ -64,8 +64,11 @@ func (s settings) self() (remote, error) {
 	if err != nil || port == "0" {
 		return remote{}, fmt.Errorf("server.listen is %q, which names no port: give --url", s.Server.Listen)
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host {
+	case "", "0.0.0.0": // in a container nothing need know what localhost is
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
 	r := remote{url: &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}}
 	if s.Server.TLSCert != "" {
