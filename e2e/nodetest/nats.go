@@ -127,6 +127,9 @@ func (c *BusConn) Subscribe(subject string) {
 	}
 }
 
+// Deliveries is what Next reads, closed when the bus has hung up.
+func (c *BusConn) Deliveries() <-chan Delivery { return c.delivered }
+
 // Next waits for the next message.
 func (c *BusConn) Next() Delivery {
 	c.tb.Helper()

@@ -39,6 +39,7 @@ type Node struct {
 	Err   error         // then: how
 
 	namespace string // of the network; "": ours
+	settings  []string
 	cmd       *exec.Cmd
 	ready     chan struct{}
 
@@ -88,7 +89,7 @@ func (n *Node) AwaitStart(tb testing.TB) {
 // Launch is StartDry without waiting for anything, and in a network namespace; "" is ours.
 func Launch(tb testing.TB, namespace, dir string, settings ...string) *Node {
 	tb.Helper()
-	n := &Node{Dir: dir, namespace: namespace, ready: make(chan struct{}), Ended: make(chan struct{})}
+	n := &Node{Dir: dir, namespace: namespace, settings: settings, ready: make(chan struct{}), Ended: make(chan struct{})}
 	n.cmd = Command(context.Background(), dir, "serve")
 	for _, setting := range append([]string{
 		"server.listen=127.0.0.1:0", "server.admin_listen=127.0.0.1:0", "bus.listen=127.0.0.1:0", "log.format=json",
@@ -355,11 +356,10 @@ type Result struct {
 	Stdout, Stderr string
 }
 
-// Run carries out a command line on the node's data directory, whether the node
-// runs or not.
+// Run carries out a command line with the node's settings, whether the node runs or not.
 func (n *Node) Run(tb testing.TB, args ...string) Result {
 	tb.Helper()
-	return RunOn(tb, n.Dir, nil, args...)
+	return RunOn(tb, n.Dir, n.settings, args...)
 }
 
 // Must is run of what succeeds, and gives what it prints.
