@@ -121,10 +121,10 @@ func refuse(part, imported string, isTest bool) string {
 func refuseOwn(part, inner string, isTest bool) string {
 	target := partOf(inner)
 	switch {
+	case isTest && (target != "" || isForTests(inner)):
+		return ""
 	case target == "":
 		return "is not a part of the program"
-	case isTest:
-		return ""
 	case isForTests(inner):
 		return "is for tests"
 	case target != part && !slices.Contains(parts[part], target):

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/e2e/nodetest"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -93,7 +95,7 @@ func (b *browser) check() {
 // do carries out actions, in order.
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, nodetest.Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatalf("browser: %v", err)
@@ -103,7 +105,7 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 // eval gives the value of a JavaScript expression.
 func eval[T any](b *browser, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, nodetest.Patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -116,13 +118,13 @@ func eval[T any](b *browser, expression string) T {
 // chromedp's own way to wait is forbidden by the page's policy.)
 func (b *browser) wait(expression string) {
 	b.t.Helper()
-	late := time.After(patience)
+	late := time.After(nodetest.Patience)
 	for !eval[bool](b, expression) {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-late:
 			b.picture("failure")
-			b.t.Fatalf("waited %v for %s; the page says %q", patience, expression, eval[string](b, `document.body.innerText`))
+			b.t.Fatalf("waited %v for %s; the page says %q", nodetest.Patience, expression, eval[string](b, `document.body.innerText`))
 		}
 	}
 }
@@ -216,7 +218,7 @@ func (b *browser) scheme(name string) {
 // picture saves what the browser shows.
 func (b *browser) picture(name string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, nodetest.Patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {

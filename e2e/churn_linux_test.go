@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/e2e/nodetest"
+
 	"github.com/gobwas/ws"
 	"golang.org/x/sync/errgroup"
 )
@@ -19,26 +21,26 @@ func TestChurn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100,000 connections")
 	}
-	asUsed(t)
+	nodetest.AsUsed(t)
 	const warm, count = 4_000, 100_000
-	n := start(t)
-	c := n.crowd(t, inFlight(), "")
-	operator := n.operator(t)
-	operator.subscribe("conn.*.join")
-	operator.subscribe("conn.*.leave")
+	n := nodetest.Start(t)
+	c := newCrowd(t, n, inFlight(), "")
+	operator := n.Operator(t)
+	operator.Subscribe("conn.*.join")
+	operator.Subscribe("conn.*.leave")
 
 	c.comeAndGo(t, operator, warm) // what is made once is there
 	checkEmpty(t, n, warm)
-	before, files := n.memory(t), n.files(t)
+	before, files := memoryOf(t, n), n.Files(t)
 	began := time.Now()
 	c.comeAndGo(t, operator, count)
 	t.Logf("%d clients have come and gone within %v", count, time.Since(began))
 	checkEmpty(t, n, warm+count)
 
-	eventually(t, "as few open files as before", func() bool { return n.files(t) <= files })
+	nodetest.Eventually(t, "as few open files as before", func() bool { return n.Files(t) <= files })
 	const beside = 10 // goroutines that are no client's
-	eventually(t, "as few goroutines as before", func() bool { return n.metric(t, "go_goroutines") <= before.goroutines+beside })
-	after := n.memory(t)
+	nodetest.Eventually(t, "as few goroutines as before", func() bool { return n.Metric(t, "go_goroutines") <= before.goroutines+beside })
+	after := memoryOf(t, n)
 	heap, resident := after.heap+after.stack-before.heap-before.stack, after.resident-before.resident
 	t.Logf("heap and stacks %+.1f MB, resident memory %+.1f MB", heap/1e6, resident/1e6)
 	if heap > 100*count || resident > 400*count {
@@ -51,7 +53,7 @@ func TestChurn(t *testing.T) {
 func inFlight() int { return max(64, 4*runtime.NumCPU()) }
 
 // checkEmpty waits until the node has nobody left of those who have ever come.
-func checkEmpty(t *testing.T, n *node, came float64) {
+func checkEmpty(t *testing.T, n *nodetest.Node, came float64) {
 	t.Helper()
 	for name, want := range map[string]float64{
 		"tickerd_gateway_connections_opened_total": came,
@@ -59,7 +61,7 @@ func checkEmpty(t *testing.T, n *node, came float64) {
 		"tickerd_gateway_connections":              0,
 		"tickerd_handler_connections":              0,
 	} {
-		eventually(t, name, func() bool { return n.metric(t, name) == want })
+		nodetest.Eventually(t, name, func() bool { return n.Metric(t, name) == want })
 	}
 }
 
@@ -77,7 +79,7 @@ var departures = []struct {
 
 // comeAndGo has count clients come and go, many at a time. It returns when the bus
 // has told that each has joined once, and then left once, for the reason that it had.
-func (c *crowd) comeAndGo(t *testing.T, operator *natsConn, count int) {
+func (c *crowd) comeAndGo(t *testing.T, operator *nodetest.BusConn, count int) {
 	t.Helper()
 	visits, visiting := errgroup.WithContext(t.Context())
 	hands := inFlight()
@@ -102,10 +104,10 @@ func (c *crowd) comeAndGo(t *testing.T, operator *natsConn, count int) {
 	}
 	present := map[string]bool{}
 	for left := 0; left < count; {
-		d := operator.next()
-		id, verb, _ := strings.Cut(strings.TrimPrefix(d.subject, "conn."), ".")
+		d := operator.Next()
+		id, verb, _ := strings.Cut(strings.TrimPrefix(d.Subject, "conn."), ".")
 		if joins := verb == "join"; joins == present[id] {
-			t.Fatalf("%s, present: %t", d.subject, present[id])
+			t.Fatalf("%s, present: %t", d.Subject, present[id])
 		} else if joins {
 			present[id] = true
 			continue
@@ -113,7 +115,7 @@ func (c *crowd) comeAndGo(t *testing.T, operator *natsConn, count int) {
 		delete(present, id)
 		left++
 		var leave struct{ Code int }
-		if err := json.Unmarshal([]byte(d.data), &leave); err != nil {
+		if err := json.Unmarshal([]byte(d.Data), &leave); err != nil {
 			t.Fatal(err)
 		}
 		got[leave.Code]++

@@ -9,24 +9,26 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"tickerd/e2e/nodetest"
 )
 
 // TestTokenCommand uses the token that the command line prints.
 func TestTokenCommand(t *testing.T) {
 	t.Parallel()
-	n := start(t)
-	token := n.must(t, "token", "--key", n.key, "--url", n.url)
-	c := n.dial(t, strings.TrimSpace(token), "")
-	c.greeting()
-	c.bye()
+	n := nodetest.Start(t)
+	token := n.Must(t, "token", "--key", n.Key, "--url", n.URL)
+	c := n.Dial(t, strings.TrimSpace(token), "")
+	c.Greeting()
+	c.Bye()
 
-	r := n.run(t, "token", "--key", "tk_WRONG", "--url", n.url)
-	if r.status != 1 || r.stdout != "" || !strings.Contains(r.stderr, "invalid API key") {
+	r := n.Run(t, "token", "--key", "tk_WRONG", "--url", n.URL)
+	if r.Status != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "invalid API key") {
 		t.Errorf("the token of a wrong key: %+v", r)
 	}
-	n.stop(t)
-	r = n.run(t, "token", "--key", n.key, "--url", n.url)
-	if r.status != 1 || r.stdout != "" || !strings.Contains(r.stderr, "connection refused") {
+	n.Stop(t)
+	r = n.Run(t, "token", "--key", n.Key, "--url", n.URL)
+	if r.Status != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "connection refused") {
 		t.Errorf("the token of a server that is gone: %+v", r)
 	}
 }
@@ -34,17 +36,17 @@ func TestTokenCommand(t *testing.T) {
 // TestWatchCommand reads what "tickerd watch" prints, and interrupts it.
 func TestWatchCommand(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := nodetest.Start(t)
 
 	raw := watch(t, n, "--json", "--symbols", "ETH-*")
 	var types []string
 	for len(types) < 5 {
-		var m message
+		var m nodetest.Message
 		line := raw.line()
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if m.Type == "ticker" && m.of("ETH-USD") == "" || m.of("BTC-USD") != "" {
+		if m.Type == "ticker" && m.Of("ETH-USD") == "" || m.Of("BTC-USD") != "" {
 			t.Errorf("watching ETH-*: %s", line)
 		}
 		types = append(types, m.Type)
@@ -72,12 +74,12 @@ type watching struct {
 }
 
 // watch starts it with the demo key on standard input.
-func watch(t *testing.T, n *node, flags ...string) *watching {
+func watch(t *testing.T, n *nodetest.Node, flags ...string) *watching {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), nodetest.Patience)
 	t.Cleanup(cancel)
-	cmd := command(ctx, n.dir, append([]string{"watch", "--key", "-", "--url", n.url}, flags...)...)
-	cmd.Stdin = strings.NewReader(n.key + "\n")
+	cmd := nodetest.Command(ctx, n.Dir, append([]string{"watch", "--key", "-", "--url", n.URL}, flags...)...)
+	cmd.Stdin = strings.NewReader(n.Key + "\n")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -113,24 +115,24 @@ func (w *watching) interrupt() {
 // TestInfoCommands asks the binary for its settings and its version.
 func TestInfoCommands(t *testing.T) {
 	t.Parallel()
-	dir := newDataDir(t)
-	r := runOn(t, dir, []string{"pricefeed.interval=250ms", "auth.token_key=0123456789abcdef0123456789abcdef"}, "config")
+	dir := nodetest.NewDataDir(t)
+	r := nodetest.RunOn(t, dir, []string{"pricefeed.interval=250ms", "auth.token_key=0123456789abcdef0123456789abcdef"}, "config")
 	for _, line := range []string{
 		`data_dir = "` + dir + `"  # TICKERD_DATA_DIR`,
 		`interval = "250ms"  # TICKERD_PRICEFEED_INTERVAL`,
 		`listen = ":8081"`,
 	} {
-		if !strings.Contains(r.stdout, "\n"+line+"\n") {
-			t.Errorf("the settings in effect have no line %s:\n%s", line, r.stdout)
+		if !strings.Contains(r.Stdout, "\n"+line+"\n") {
+			t.Errorf("the settings in effect have no line %s:\n%s", line, r.Stdout)
 		}
 	}
-	if strings.Contains(r.stdout, "0123456789abcdef") {
+	if strings.Contains(r.Stdout, "0123456789abcdef") {
 		t.Error("the settings in effect show the token key")
 	}
-	if r := runOn(t, dir, nil, "version"); r.status != 0 || !regexp.MustCompile(`^tickerd \S+.* go1\.\d+\S* \w+/\w+\n$`).MatchString(r.stdout) {
+	if r := nodetest.RunOn(t, dir, nil, "version"); r.Status != 0 || !regexp.MustCompile(`^tickerd \S+.* go1\.\d+\S* \w+/\w+\n$`).MatchString(r.Stdout) {
 		t.Errorf("version: %+v", r)
 	}
-	if r := runOn(t, dir, nil, "--help"); r.status != 0 || !strings.Contains(r.stdout, "key create") {
+	if r := nodetest.RunOn(t, dir, nil, "--help"); r.Status != 0 || !strings.Contains(r.Stdout, "key create") {
 		t.Errorf("help: %+v", r)
 	}
 }

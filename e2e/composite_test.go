@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
@@ -20,20 +21,20 @@ func TestComposite(t *testing.T) {
 		servers[name] = exchangetest.New(t)
 		settings = append(settings, fmt.Sprintf("pricefeed.%s.url=%s", name, servers[name].URL()))
 	}
-	n := startDry(t, newDataDir(t), settings...)
+	n := nodetest.StartDry(t, nodetest.NewDataDir(t), settings...)
 	checkUnready(t, n)
 	coinbase, kraken, binance := accept(t, servers["coinbase"]), servers["kraken"].AcceptKraken(), servers["binance"].AcceptBinance()
 	keepTalking(t, kraken.Heartbeat)
 	keepTalking(t, func() { binance.Send(`{"result":null,"id":7}`) })
-	c := n.dial(t, n.token(t, n.key), "")
-	c.greeting()
+	c := n.Dial(t, n.Token(t, n.Key), "")
+	c.Greeting()
 	price, standing := "", ""
 	// until reads until the price of BTC-USD is so, and as much of it is known.
 	until := func(wantPrice, wantStanding string) {
 		t.Helper()
 		for price != wantPrice || standing != wantStanding {
-			m := c.next()
-			if p := m.of("BTC-USD"); p != "" {
+			m := c.Next()
+			if p := m.Of("BTC-USD"); p != "" {
 				price = p
 			}
 			if m.Source == "composite" && slices.Contains(m.Symbols, "BTC-USD") {
@@ -48,16 +49,16 @@ func TestComposite(t *testing.T) {
 	until("84737.55", "live coinbase,binance")
 	kraken.Trade("BTC/USD", "84737.5")
 	until("84737.5", "live coinbase,kraken,binance")
-	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+	nodetest.Eventually(t, "readyz", func() bool { return n.Unready(t) == "" })
 
 	// One is far off; nobody gets its price.
 	kraken.Trade("BTC/USD", "184737.5")
 	until("84737.55", "live coinbase,binance")
 
 	// Who comes now is told who stands behind the price.
-	late := n.dial(t, n.token(t, n.key), "")
-	late.greeting()
-	late.until("who stands behind", func(m message) bool {
+	late := n.Dial(t, n.Token(t, n.Key), "")
+	late.Greeting()
+	late.Until("who stands behind", func(m nodetest.Message) bool {
 		return m.Source == "composite" && m.State == "live" && slices.Equal(m.Sources, []string{"coinbase", "binance"})
 	})
 
@@ -68,13 +69,13 @@ func TestComposite(t *testing.T) {
 	until("84737.80", "live kraken,binance")
 	servers["binance"].Close()
 	until("84738.00", "live kraken")
-	if why := n.unready(t); why != "" {
+	if why := n.Unready(t); why != "" {
 		t.Errorf("with one exchange: %s", why)
 	}
 	servers["kraken"].Close()
 	until("84738.00", "down")
 	checkUnready(t, n)
-	if status, body := call(t, http.MethodGet, n.url+"/api/v1/prices/BTC-USD", n.token(t, n.key), nil); status != http.StatusOK || !strings.Contains(string(body), "84738.00") {
+	if status, body := n.Call(t, http.MethodGet, "/api/v1/prices/BTC-USD", n.Token(t, n.Key), nil); status != http.StatusOK || !strings.Contains(string(body), "84738.00") {
 		t.Errorf("the last price: %d %s", status, body)
 	}
 }

@@ -7,14 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"tickerd/e2e/nodetest"
 
 	"github.com/gobwas/ws"
 )
@@ -32,9 +30,9 @@ const (
 	upgradeAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// crowd is clients with the demo key that ask for the stream with a query. The test
+// newCrowd is clients with the demo key that ask for the stream with a query. The test
 // is skipped where a process may not have so many of them at a time.
-func (n *node) crowd(t *testing.T, atOnce int, query string) *crowd {
+func newCrowd(t *testing.T, n *nodetest.Node, atOnce int, query string) *crowd {
 	t.Helper()
 	const beside = 200 // files that are no client's
 	var limit syscall.Rlimit
@@ -44,14 +42,14 @@ func (n *node) crowd(t *testing.T, atOnce int, query string) *crowd {
 	if need := uint64(atOnce + beside); limit.Cur < need {
 		t.Skipf("needs %d open files, and a process may have %d: raise the hard limit (ulimit -Hn)", need, limit.Cur)
 	}
-	addr := strings.TrimPrefix(n.url, "http://")
+	addr := strings.TrimPrefix(n.URL, "http://")
 	return &crowd{addr, []byte("GET /ws/ticker" + query + " HTTP/1.1\r\n" +
 		"Host: " + addr + "\r\n" +
 		"Upgrade: websocket\r\n" +
 		"Connection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: " + upgradeKey + "\r\n" +
-		"Authorization: Bearer " + n.token(t, n.key) + "\r\n\r\n")}
+		"Authorization: Bearer " + n.Token(t, n.Key) + "\r\n\r\n")}
 }
 
 // gather has count clients come at once, none of them waiting for another to be
@@ -104,7 +102,7 @@ const homes = 16
 
 // arrive connects client i, which asks for the stream and waits for nothing.
 func (c *crowd) arrive(i int) (visitor, error) {
-	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%homes))}}
+	dialer := net.Dialer{Timeout: nodetest.Patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%homes))}}
 	conn, err := dialer.Dial("tcp", c.addr)
 	if err != nil {
 		return visitor{}, err
@@ -118,7 +116,7 @@ func (c *crowd) arrive(i int) (visitor, error) {
 
 // enter waits until the server has accepted the upgrade.
 func (v visitor) enter() error {
-	if err := v.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := v.conn.SetReadDeadline(time.Now().Add(nodetest.Patience)); err != nil {
 		return err
 	}
 	resp, err := http.ReadResponse(v.in, nil)
@@ -157,7 +155,7 @@ func (v visitor) next() (string, error) {
 // frame waits for the next frame.
 func (v visitor) frame() (ws.OpCode, []byte, error) {
 	const most = 64 << 10
-	if err := v.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := v.conn.SetReadDeadline(time.Now().Add(nodetest.Patience)); err != nil {
 		return 0, nil, err
 	}
 	head, err := ws.ReadHeader(v.in)
@@ -179,57 +177,4 @@ func (v visitor) until(text string) error {
 			return err
 		}
 	}
-}
-
-// asUsed has the test start the program as its users do: the race detector would
-// multiply the memory and the time that are measured here. A test that runs beside
-// others must not call it, and cannot.
-func asUsed(t *testing.T) {
-	t.Helper()
-	t.Setenv("CGO_ENABLED", "0") // panics in a test that runs beside others
-	if !raceDetected() {
-		return
-	}
-	used := filepath.Join(filepath.Dir(program), "used", "tickerd")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", used, "tickerd/cmd/tickerd").CombinedOutput(); err != nil {
-		t.Fatalf("build tickerd: %v\n%s", err, out)
-	}
-	watched := program
-	program = used
-	t.Cleanup(func() { program = watched })
-}
-
-// files is how many files the process has open.
-func (n *node) files(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir(n.proc("fd"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
-}
-
-// cpu is the time that the process has taken so far, of all cores, to the hundredth
-// of a second.
-func (n *node) cpu(t *testing.T) time.Duration {
-	t.Helper()
-	stat, err := os.ReadFile(n.proc("stat"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(stat), ") ") // pid (name) state …
-	sum := 0
-	for _, field := range strings.Fields(after)[11:13] { // utime and stime
-		ticks, err := strconv.Atoi(field)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += ticks
-	}
-	return time.Duration(sum) * 10 * time.Millisecond // whatever the kernel, it tells a hundred a second
-}
-
-// proc is where the system tells something of the process.
-func (n *node) proc(what string) string {
-	return filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), what)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
@@ -62,71 +63,71 @@ func keepTalking(t *testing.T, talk func()) {
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
-	n := startDry(t, newDataDir(t), coinbase(exchange)...)
+	n := nodetest.StartDry(t, nodetest.NewDataDir(t), coinbase(exchange)...)
 	checkUnready(t, n)
 	feed := accept(t, exchange)
-	observer := n.nats(t)
-	observer.subscribe("ticker.>")
-	c := n.dial(t, n.token(t, n.key), "")
-	if _, snapshot := c.greeting(); len(snapshot.Data) != 0 {
-		t.Errorf("before the first price: %s", snapshot.raw)
+	observer := n.NATS(t)
+	observer.Subscribe("ticker.>")
+	c := n.Dial(t, n.Token(t, n.Key), "")
+	if _, snapshot := c.Greeting(); len(snapshot.Data) != 0 {
+		t.Errorf("before the first price: %s", snapshot.Raw)
 	}
 
 	for _, d := range digits {
 		feed.Trade(d.symbol, d.sent)
-		m := c.until(d.symbol, func(m message) bool { return m.of(d.symbol) != "" })
-		if m.of(d.symbol) != d.shown {
-			t.Errorf("the exchange has sent %s %s, and a client gets %s", d.symbol, d.sent, m.raw)
+		m := c.Until(d.symbol, func(m nodetest.Message) bool { return m.Of(d.symbol) != "" })
+		if m.Of(d.symbol) != d.shown {
+			t.Errorf("the exchange has sent %s %s, and a client gets %s", d.symbol, d.sent, m.Raw)
 		}
-		if seen := observer.await("ticker.prices"); seen.data != m.raw {
-			t.Errorf("the bus has %s, and a client gets %s", seen.data, m.raw)
+		if seen := observer.Await("ticker.prices"); seen.Data != m.Raw {
+			t.Errorf("the bus has %s, and a client gets %s", seen.Data, m.Raw)
 		}
 		checkPrice(t, n, d.symbol, d.shown)
 	}
-	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+	nodetest.Eventually(t, "readyz", func() bool { return n.Unready(t) == "" })
 
 	feed.Drop()
 	feed = accept(t, exchange)
 	for down := 0; down < len(digits); {
-		if m := c.await("status"); m.Source == "coinbase" && m.State == "down" {
+		if m := c.Await("status"); m.Source == "coinbase" && m.State == "down" {
 			down += len(m.Symbols)
 		}
 	}
 	checkUnready(t, n)
-	late := n.dial(t, n.token(t, n.key), "")
-	_, snapshot := late.greeting()
-	if m := late.next(); m.Type != "status" || m.State != "down" || len(m.Symbols) != len(digits) {
-		t.Errorf("who comes before the exchange has told a price again gets %s", m.raw)
+	late := n.Dial(t, n.Token(t, n.Key), "")
+	_, snapshot := late.Greeting()
+	if m := late.Next(); m.Type != "status" || m.State != "down" || len(m.Symbols) != len(digits) {
+		t.Errorf("who comes before the exchange has told a price again gets %s", m.Raw)
 	}
 	for _, d := range digits {
-		if snapshot.of(d.symbol) != d.shown {
-			t.Errorf("the last prices are %s", snapshot.raw)
+		if snapshot.Of(d.symbol) != d.shown {
+			t.Errorf("the last prices are %s", snapshot.Raw)
 		}
 	}
 
 	feed.Trade("BTC-USD", "84737.51")
-	live := c.until("live", func(m message) bool { return m.Type == "status" && m.State == "live" })
+	live := c.Until("live", func(m nodetest.Message) bool { return m.Type == "status" && m.State == "live" })
 	if live.Source != "coinbase" || len(live.Symbols) != 1 || live.Symbols[0] != "BTC-USD" {
-		t.Errorf("after a price of BTC-USD: %s", live.raw)
+		t.Errorf("after a price of BTC-USD: %s", live.Raw)
 	}
-	late.until("the new price", func(m message) bool { return m.of("BTC-USD") == "84737.51" })
-	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
+	late.Until("the new price", func(m nodetest.Message) bool { return m.Of("BTC-USD") == "84737.51" })
+	nodetest.Eventually(t, "readyz", func() bool { return n.Unready(t) == "" })
 }
 
 // checkUnready checks that readyz names the feed, and nothing else.
-func checkUnready(t *testing.T, n *node) {
+func checkUnready(t *testing.T, n *nodetest.Node) {
 	t.Helper()
-	why := n.unready(t)
+	why := n.Unready(t)
 	if !strings.Contains(why, `"feed"`) || strings.Contains(why, `"bus"`) || strings.Contains(why, `"store"`) {
 		t.Errorf("without an exchange readyz says %q", why)
 	}
 }
 
 // checkPrice asks for a price by HTTP.
-func checkPrice(t *testing.T, n *node, symbol, shown string) {
+func checkPrice(t *testing.T, n *nodetest.Node, symbol, shown string) {
 	t.Helper()
-	status, body := call(t, http.MethodGet, n.url+"/api/v1/prices/"+symbol, n.token(t, n.key), nil)
-	var p price
+	status, body := n.Call(t, http.MethodGet, "/api/v1/prices/"+symbol, n.Token(t, n.Key), nil)
+	var p nodetest.Price
 	if err := json.Unmarshal(body, &p); err != nil || status != http.StatusOK || p.Price.String() != shown {
 		t.Errorf("the price of %s, which is %s: status %d, %s", symbol, shown, status, body)
 	}
@@ -136,16 +137,16 @@ func checkPrice(t *testing.T, n *node, symbol, shown string) {
 func TestExchangeRefusesSymbol(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
-	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.symbols=BTC-USD,XYZ-USD")...)
-	n.provoked = []string{"the exchange does not serve a market"}
+	n := nodetest.StartDry(t, nodetest.NewDataDir(t), append(coinbase(exchange), "pricefeed.symbols=BTC-USD,XYZ-USD")...)
+	n.Provoked = []string{"the exchange does not serve a market"}
 	feed := accept(t, exchange, "XYZ-USD")
 	feed.Trade("BTC-USD", "84737.50")
-	eventually(t, "readyz", func() bool { return n.unready(t) == "" })
-	c := n.dial(t, n.token(t, n.key), "")
-	if _, snapshot := c.greeting(); snapshot.of("BTC-USD") != "84737.50" || len(snapshot.Data) != 1 {
-		t.Errorf("the prices are %s", snapshot.raw)
+	nodetest.Eventually(t, "readyz", func() bool { return n.Unready(t) == "" })
+	c := n.Dial(t, n.Token(t, n.Key), "")
+	if _, snapshot := c.Greeting(); snapshot.Of("BTC-USD") != "84737.50" || len(snapshot.Data) != 1 {
+		t.Errorf("the prices are %s", snapshot.Raw)
 	}
-	if m := c.next(); m.Type != "status" || m.State != "down" || !slices.Equal(m.Symbols, []string{"XYZ-USD"}) {
-		t.Errorf("of the symbol that the exchange refuses: %s", m.raw)
+	if m := c.Next(); m.Type != "status" || m.State != "down" || !slices.Equal(m.Symbols, []string{"XYZ-USD"}) {
+		t.Errorf("of the symbol that the exchange refuses: %s", m.Raw)
 	}
 }

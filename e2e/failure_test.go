@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tickerd/e2e/nodetest"
 )
 
 // free are the settings of a server that gets in nobody's way.
@@ -16,13 +18,13 @@ var free = []string{"server.listen=127.0.0.1:0", "server.admin_listen=", "bus.li
 // error, in one line and without what only programmers understand.
 func fails(t *testing.T, dir string, settings []string, status int, why string, args ...string) {
 	t.Helper()
-	r := runOn(t, dir, slices.Concat(free, settings), args...)
-	said := strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
-	if r.status != status || r.stdout != "" || !strings.Contains(r.stderr, why) {
-		t.Errorf("tickerd %s with %q: status %d, wanted %d and %q:\n%s%s", strings.Join(args, " "), settings, r.status, status, why, r.stdout, r.stderr)
+	r := nodetest.RunOn(t, dir, slices.Concat(free, settings), args...)
+	said := strings.Split(strings.TrimSuffix(r.Stderr, "\n"), "\n")
+	if r.Status != status || r.Stdout != "" || !strings.Contains(r.Stderr, why) {
+		t.Errorf("tickerd %s with %q: status %d, wanted %d and %q:\n%s%s", strings.Join(args, " "), settings, r.Status, status, why, r.Stdout, r.Stderr)
 	}
-	if last := said[len(said)-1]; status == 1 && !strings.HasPrefix(last, "tickerd: ") || strings.Contains(r.stderr, "goroutine ") {
-		t.Errorf("tickerd %s with %q says:\n%s", strings.Join(args, " "), settings, r.stderr)
+	if last := said[len(said)-1]; status == 1 && !strings.HasPrefix(last, "tickerd: ") || strings.Contains(r.Stderr, "goroutine ") {
+		t.Errorf("tickerd %s with %q says:\n%s", strings.Join(args, " "), settings, r.Stderr)
 	}
 }
 
@@ -35,9 +37,9 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, key := range []string{"server.listen", "server.admin_listen", "bus.listen"} {
-		dir := newDataDir(t)
+		dir := nodetest.NewDataDir(t)
 		fails(t, dir, []string{key + "=" + taken.Addr().String()}, 1, taken.Addr().String()+": bind: address already in use", "serve")
-		startOn(t, dir) // nothing is left in the way
+		nodetest.StartOn(t, dir) // nothing is left in the way
 	}
 }
 
@@ -52,7 +54,7 @@ func TestBadSettings(t *testing.T) {
 		{"[server\n", ":1: "},
 		{"[bus]\nroutes = [\"node-1:6222\"]\n", ":2: bus.routes: is set, and cluster_listen is not"},
 	} {
-		dir := newDataDir(t)
+		dir := nodetest.NewDataDir(t)
 		file := filepath.Join(filepath.Dir(dir), "config.toml")
 		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
 			t.Fatal(err)
@@ -75,15 +77,15 @@ func TestBadSettings(t *testing.T) {
 		"auth.token_key=short":             "TICKERD_AUTH_TOKEN_KEY: ",
 		"server.tls_cert=/etc/tickerd.crt": "TICKERD_SERVER_TLS_CERT: is set, and tls_key is not",
 	} {
-		fails(t, newDataDir(t), []string{setting}, 1, "tickerd: "+why)
+		fails(t, nodetest.NewDataDir(t), []string{setting}, 1, "tickerd: "+why)
 	}
-	fails(t, newDataDir(t), []string{"server.listen=nowhere", "log.level=loud"}, 1, "TICKERD_LOG_LEVEL: ")
+	fails(t, nodetest.NewDataDir(t), []string{"server.listen=nowhere", "log.level=loud"}, 1, "TICKERD_LOG_LEVEL: ")
 }
 
 // TestUnreadableFile names a file of settings that cannot be read.
 func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
-	dir := newDataDir(t)
+	dir := nodetest.NewDataDir(t)
 	missing := filepath.Join(t.TempDir(), "missing.toml")
 	fails(t, dir, nil, 1, "read config: open "+missing+": no such file or directory", "--config", missing)
 	fails(t, dir, nil, 1, "is a directory", "--config", t.TempDir())
@@ -110,8 +112,8 @@ func TestUnusableDataDir(t *testing.T) {
 	}
 	for dir, why := range unusable {
 		for _, args := range [][]string{{"serve"}, {"key", "list"}, {"key", "create", "--user", "ann"}} {
-			fails(t, newDataDir(t), []string{"data_dir=" + dir}, 1, why, args...)
-			fails(t, newDataDir(t), []string{"data_dir=" + dir}, 1, dir, args...)
+			fails(t, nodetest.NewDataDir(t), []string{"data_dir=" + dir}, 1, why, args...)
+			fails(t, nodetest.NewDataDir(t), []string{"data_dir=" + dir}, 1, dir, args...)
 		}
 	}
 }
@@ -119,8 +121,8 @@ func TestUnusableDataDir(t *testing.T) {
 // TestDamagedData starts on what a server has kept and something has damaged.
 func TestDamagedData(t *testing.T) {
 	t.Parallel()
-	n := start(t)
-	n.stop(t)
+	n := nodetest.Start(t)
+	n.Stop(t)
 	for _, c := range []struct {
 		file   string
 		damage func([]byte) []byte
@@ -138,18 +140,18 @@ func TestDamagedData(t *testing.T) {
 		{"operator.password", func([]byte) []byte { return nil }, "has 0 bytes, not 16 or more"},
 		{"demo.key", func([]byte) []byte { return []byte("tk_short\n") }, "not an API key"},
 	} {
-		file := filepath.Join(n.dir, c.file)
+		file := filepath.Join(n.Dir, c.file)
 		whole, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, file, c.damage(append([]byte{}, whole...)))
-		fails(t, n.dir, nil, 1, c.why)
-		fails(t, n.dir, nil, 1, file)
+		fails(t, n.Dir, nil, 1, c.why)
+		fails(t, n.Dir, nil, 1, file)
 		write(t, file, whole)
 	}
-	again := startOn(t, n.dir)
-	if again.key != n.key {
+	again := nodetest.StartOn(t, n.Dir)
+	if again.Key != n.Key {
 		t.Error("the demo key is another one")
 	}
 }
@@ -164,15 +166,15 @@ func write(t *testing.T, file string, data []byte) {
 // TestSecondServer starts a server where one runs, which notices nothing.
 func TestSecondServer(t *testing.T) {
 	t.Parallel()
-	n := start(t)
-	c := n.dial(t, n.token(t, n.key), "")
-	_, snapshot := c.greeting()
-	fails(t, n.dir, nil, 1, "data directory "+n.dir+": in use by process ")
+	n := nodetest.Start(t)
+	c := n.Dial(t, n.Token(t, n.Key), "")
+	_, snapshot := c.Greeting()
+	fails(t, n.Dir, nil, 1, "data directory "+n.Dir+": in use by process ")
 	checkTicks(t, c, snapshot, 10)
-	n.newKey(t, "--user", "ann")
-	c.bye()
-	n.stop(t)
-	startOn(t, n.dir)
+	n.NewKey(t, "--user", "ann")
+	c.Bye()
+	n.Stop(t)
+	nodetest.StartOn(t, n.Dir)
 }
 
 // TestMisuse is wrong usage, which has a status of its own.
@@ -182,6 +184,6 @@ func TestMisuse(t *testing.T) {
 		"zygote", "--zygote", "serve zygote", "--config", "key", "key zygote", "key create", "key revoke",
 		"key create --user ann --expires soon", "token", "token --key x --url nowhere", "watch", "bench",
 	} {
-		fails(t, newDataDir(t), nil, 2, "--help", strings.Fields(line)...)
+		fails(t, nodetest.NewDataDir(t), nil, 2, "--help", strings.Fields(line)...)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 	"tickerd/pricefeed/standin"
 )
@@ -20,10 +21,10 @@ func BenchmarkExchangeToClient(b *testing.B) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, time.Millisecond} {
 		b.Run(interval.String(), func(b *testing.B) {
 			exchange := exchangetest.New(b)
-			n := startDry(b, newDataDir(b), append(coinbase(exchange), "pricefeed.interval="+interval.String())...)
+			n := nodetest.StartDry(b, nodetest.NewDataDir(b), append(coinbase(exchange), "pricefeed.interval="+interval.String())...)
 			feed := exchange.AcceptCoinbase()
-			c := n.dial(b, n.token(b, n.key), "")
-			c.greeting()
+			c := n.Dial(b, n.Token(b, n.Key), "")
+			c.Greeting()
 			var delays delays
 			pause := time.NewTicker(interval / 3)
 			defer pause.Stop()
@@ -34,7 +35,7 @@ func BenchmarkExchangeToClient(b *testing.B) {
 				price := fmt.Sprintf("%d.5", 10_000+i)
 				sent := time.Now()
 				feed.Trade("BTC-USD", price)
-				c.until(price, func(m message) bool { return m.of("BTC-USD") == price })
+				c.Until(price, func(m nodetest.Message) bool { return m.Of("BTC-USD") == price })
 				delays = append(delays, time.Since(sent))
 			}
 			delays.report(b)
@@ -70,15 +71,15 @@ func BenchmarkManySymbols(b *testing.B) {
 		names[i] = fmt.Sprintf("C%d-USD", i)
 	}
 	url := "ws://" + listener.Addr().String()
-	n := start(b, "pricefeed.source=coinbase", "pricefeed.coinbase.url="+url+"/coinbase", "pricefeed.symbols="+strings.Join(names, ","))
-	eventually(b, "all symbols", func() bool { return n.metric(b, `tickerd_feed_symbols\{source="coinbase",state="live"\}`) == symbols })
+	n := nodetest.Start(b, "pricefeed.source=coinbase", "pricefeed.coinbase.url="+url+"/coinbase", "pricefeed.symbols="+strings.Join(names, ","))
+	nodetest.Eventually(b, "all symbols", func() bool { return n.Metric(b, `tickerd_feed_symbols\{source="coinbase",state="live"\}`) == symbols })
 	for b.Loop() {
-		prices, messages, cpu := n.metric(b, "tickerd_feed_prices_total"), n.metric(b, `tickerd_feed_messages_total`), n.metric(b, "process_cpu_seconds_total")
+		prices, messages, cpu := n.Metric(b, "tickerd_feed_prices_total"), n.Metric(b, `tickerd_feed_messages_total`), n.Metric(b, "process_cpu_seconds_total")
 		began := time.Now()
 		<-time.After(duration)
 		passed := time.Since(began).Seconds()
-		b.ReportMetric((n.metric(b, "process_cpu_seconds_total")-cpu)/passed*100, "%-of-a-core")
-		b.ReportMetric((n.metric(b, "tickerd_feed_prices_total")-prices)/passed, "prices/s")
-		b.ReportMetric((n.metric(b, `tickerd_feed_messages_total`)-messages)/passed, "messages/s")
+		b.ReportMetric((n.Metric(b, "process_cpu_seconds_total")-cpu)/passed*100, "%-of-a-core")
+		b.ReportMetric((n.Metric(b, "tickerd_feed_prices_total")-prices)/passed, "prices/s")
+		b.ReportMetric((n.Metric(b, `tickerd_feed_messages_total`)-messages)/passed, "messages/s")
 	}
 }

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tickerd/e2e/nodetest"
 )
 
 // The figures of the README. Each benchmark measures once: run them with
@@ -23,21 +24,21 @@ import (
 // size of the binary, as it is and without what debuggers need.
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
-		dir := newDataDir(b)
+		dir := nodetest.NewDataDir(b)
 		for _, how := range []string{"new", "used"} {
 			began := time.Now()
-			n := startDry(b, dir)
+			n := nodetest.StartDry(b, dir)
 			b.ReportMetric(float64(time.Since(began).Milliseconds()), how+"-ready-ms")
-			eventually(b, "prices", func() bool { return n.unready(b) == "" })
+			nodetest.Eventually(b, "prices", func() bool { return n.Unready(b) == "" })
 			b.ReportMetric(float64(time.Since(began).Milliseconds()), how+"-prices-ms")
-			n.stop(b)
+			n.Stop(b)
 		}
 	}
 	stripped := filepath.Join(b.TempDir(), "tickerd")
-	if err := build(stripped, "-ldflags", "-s -w"); err != nil {
+	if err := nodetest.Build(stripped, "-ldflags", "-s -w"); err != nil {
 		b.Fatal(err)
 	}
-	for what, path := range map[string]string{"MB": program, "stripped-MB": stripped} {
+	for what, path := range map[string]string{"MB": nodetest.Program, "stripped-MB": stripped} {
 		info, err := os.Stat(path)
 		if err != nil {
 			b.Fatal(err)
@@ -52,16 +53,16 @@ func BenchmarkStart(b *testing.B) {
 func BenchmarkClients(b *testing.B) {
 	const clients, duration = 100, 10 * time.Second
 	for b.Loop() {
-		n := start(b)
-		token := n.token(b, n.key)
+		n := nodetest.Start(b)
+		token := n.Token(b, n.Key)
 		var reading sync.WaitGroup
 		var mu sync.Mutex
 		var all delays
 		snapshots, worst := 0, math.MaxInt
-		list := make([]*client, clients)
+		list := make([]*nodetest.Client, clients)
 		for i := range list {
-			list[i] = n.dial(b, token, "")
-			list[i].greeting()
+			list[i] = n.Dial(b, token, "")
+			list[i].Greeting()
 		}
 		from := time.Now().Add(500 * time.Millisecond) // after the rush of those who have just come
 		ctx, cancel := context.WithDeadline(b.Context(), from.Add(duration))
@@ -69,7 +70,7 @@ func BenchmarkClients(b *testing.B) {
 			reading.Go(func() {
 				mine := make([]time.Duration, 0, 2000)
 				skipped := 0
-				err := c.read(ctx, func(m message, at time.Time) {
+				err := c.Read(ctx, func(m nodetest.Message, at time.Time) {
 					switch {
 					case at.Before(from):
 					case m.Snapshot:
@@ -117,15 +118,15 @@ func BenchmarkIdle(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				n := start(b, c.source, "auth.tokens_per_minute=0")
-				token := n.token(b, n.key)
-				warm := n.dial(b, token, c.query) // what is made once is there
-				warm.greeting()
-				before := n.memory(b)
+				n := nodetest.Start(b, c.source, "auth.tokens_per_minute=0")
+				token := n.Token(b, n.Key)
+				warm := n.Dial(b, token, c.query) // what is made once is there
+				warm.Greeting()
+				before := memoryOf(b, n)
 				for range connections {
-					n.dial(b, token, c.query).greeting()
+					n.Dial(b, token, c.query).Greeting()
 				}
-				after := n.memory(b)
+				after := memoryOf(b, n)
 				b.ReportMetric(after.resident/1e6, "MB")
 				b.ReportMetric((after.resident-before.resident)/connections/1024, "KiB/conn")
 				b.ReportMetric((after.heap-before.heap)/connections/1024, "heap-KiB/conn")
@@ -139,13 +140,13 @@ func BenchmarkIdle(b *testing.B) {
 // A memory is what the node says of itself, in bytes.
 type memory struct{ resident, heap, stack, goroutines float64 }
 
-// memory asks the node, after a collection of its garbage.
-func (n *node) memory(tb testing.TB) memory {
+// memoryOf asks the node, after a collection of its garbage.
+func memoryOf(tb testing.TB, n *nodetest.Node) memory {
 	tb.Helper()
-	if status, _ := call(tb, http.MethodGet, n.admin+"/debug/pprof/heap?gc=1", "", nil); status != http.StatusOK {
+	if status, _ := n.CallAdmin(tb, "/debug/pprof/heap?gc=1"); status != http.StatusOK {
 		tb.Fatalf("profile: status %d", status)
 	}
-	_, page := call(tb, http.MethodGet, n.admin+"/metrics", "", nil)
+	_, page := n.CallAdmin(tb, "/metrics")
 	value := func(name string) float64 {
 		line := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(page)
 		if line == nil {
@@ -159,22 +160,4 @@ func (n *node) memory(tb testing.TB) memory {
 	}
 	return memory{value("process_resident_memory_bytes"), value("go_memstats_heap_inuse_bytes"),
 		value("go_memstats_stack_inuse_bytes"), value("go_goroutines")}
-}
-
-// read gives the ticks that come, until ctx ends. It may be called from any
-// goroutine.
-func (c *client) read(ctx context.Context, take func(message, time.Time)) error {
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
-	defer stop()
-	for {
-		m, err := c.receive()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return errors.Join(errors.New("before the end"), err)
-		case m.Type == "ticker":
-			take(m, time.Now())
-		}
-	}
 }

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
 // candles asks for the candles of BTC-USD, each [t,open,high,low,close].
-func (n *node) candles(t *testing.T, interval string) (list [][5]json.Number) {
+func candles(t *testing.T, n *nodetest.Node, interval string) (list [][5]json.Number) {
 	t.Helper()
-	status, body := call(t, http.MethodGet, n.url+"/api/v1/candles?symbol=BTC-USD&interval="+interval, n.token(t, n.key), nil)
+	status, body := n.Call(t, http.MethodGet, "/api/v1/candles?symbol=BTC-USD&interval="+interval, n.Token(t, n.Key), nil)
 	var answer struct {
 		Symbol, Interval string
 		Data             [][5]json.Number
@@ -34,45 +35,45 @@ func (n *node) candles(t *testing.T, interval string) (list [][5]json.Number) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
-	dir := newDataDir(t)
-	n := startDry(t, dir, coinbase(exchange)...)
+	dir := nodetest.NewDataDir(t)
+	n := nodetest.StartDry(t, dir, coinbase(exchange)...)
 	feed := accept(t, exchange)
 	for _, price := range []string{"100.10", "100.30", "99.90", "100.20"} {
 		feed.Trade("BTC-USD", price)
-		eventually(t, price, func() bool {
-			_, body := call(t, http.MethodGet, n.url+"/api/v1/prices/BTC-USD", n.token(t, n.key), nil)
+		nodetest.Eventually(t, price, func() bool {
+			_, body := n.Call(t, http.MethodGet, "/api/v1/prices/BTC-USD", n.Token(t, n.Key), nil)
 			return strings.Contains(string(body), price)
 		})
 	}
 	// It is closed, and kept, when another second has a candle of its own.
 	var before [][5]json.Number
-	eventually(t, "a second candle", func() bool {
+	nodetest.Eventually(t, "a second candle", func() bool {
 		feed.Trade("BTC-USD", fmt.Sprintf("100.2%d", len(before)%10))
-		before = n.candles(t, "1s")
+		before = candles(t, n, "1s")
 		return len(before) >= 3
 	})
-	days := n.candles(t, "1d")
+	days := candles(t, n, "1d")
 	if len(days) == 0 || days[0][1] != "100.10" || days[0][2] != "100.30" || days[0][3] != "99.90" {
 		t.Errorf("the day is %v", days)
 	}
-	n.kill()
-	<-n.ended
+	n.Kill()
+	<-n.Ended
 
-	n = startDry(t, dir, coinbase(exchange)...)
+	n = nodetest.StartDry(t, dir, coinbase(exchange)...)
 	accept(t, exchange)
 	var after [][5]json.Number
-	eventually(t, "history", func() bool {
-		after = n.candles(t, "1s")
+	nodetest.Eventually(t, "history", func() bool {
+		after = candles(t, n, "1s")
 		return after != nil
 	})
 	closed := before[:len(before)-1]
 	if len(after) < len(closed) || !slices.Equal(after[:len(closed)], closed) {
 		t.Errorf("before: %v, after: %v", before, after)
 	}
-	if days := n.candles(t, "1d"); len(days) == 0 || days[0][1] != "100.10" || days[0][2] != "100.30" || days[0][3] != "99.90" {
+	if days := candles(t, n, "1d"); len(days) == 0 || days[0][1] != "100.10" || days[0][2] != "100.30" || days[0][3] != "99.90" {
 		t.Errorf("the day is %v", days)
 	}
-	_, body := call(t, http.MethodGet, n.url+"/api/v1/stats?symbols=BTC-USD", n.token(t, n.key), nil)
+	_, body := n.Call(t, http.MethodGet, "/api/v1/stats?symbols=BTC-USD", n.Token(t, n.Key), nil)
 	if !strings.HasPrefix(string(body), `{"data":[{"symbol":"BTC-USD","open":100.10,"high":100.30,"low":99.90,"last":100.2`) {
 		t.Errorf("stats %s", body)
 	}
@@ -81,15 +82,15 @@ func TestHistory(t *testing.T) {
 // TestEvents reads the stream as Server-Sent Events, and goes on behind what it had.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := nodetest.Start(t)
 	events := func(header http.Header) *bufio.Scanner {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url+"/sse/ticker?symbols=BTC-USD", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/sse/ticker?symbols=BTC-USD", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header = header
-		header.Set("Authorization", "Bearer "+n.token(t, n.key))
+		header.Set("Authorization", "Bearer "+n.Token(t, n.Key))
 		answer, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
@@ -12,16 +13,16 @@ func TestIdle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("5,000 connections at a time")
 	}
-	asUsed(t)
+	nodetest.AsUsed(t)
 	const count = 5_000
 	exchange := exchangetest.New(t)
-	n := startDry(t, newDataDir(t), append(coinbase(exchange), "pricefeed.stale_after=24h")...)
+	n := nodetest.StartDry(t, nodetest.NewDataDir(t), append(coinbase(exchange), "pricefeed.stale_after=24h")...)
 	feed := accept(t, exchange) // it goes on to say that it lives, once a second
 	for _, symbol := range symbols {
 		feed.Trade(symbol, "1.00")
 	}
-	eventually(t, "prices", func() bool { return n.unready(t) == "" })
-	visitors := n.crowd(t, count, "").gather(t, count)
+	nodetest.Eventually(t, "prices", func() bool { return n.Unready(t) == "" })
+	visitors := newCrowd(t, n, count, "").gather(t, count)
 	tick := func(price string) {
 		t.Helper()
 		feed.Trade("BTC-USD", price)
@@ -32,15 +33,15 @@ func TestIdle(t *testing.T) {
 		}
 	}
 	tick("2.00")
-	n.memory(t) // collects the garbage of their coming, which is none of the pause's
+	memoryOf(t, n) // collects the garbage of their coming, which is none of the pause's
 
 	// What is measured is a rate, so here time must pass. How long it really takes
 	// makes no difference.
-	ticks, sent := n.metric(t, "tickerd_feed_ticks_total"), n.metric(t, "tickerd_gateway_sent_bytes_total")
-	began, before := time.Now(), n.cpu(t)
+	ticks, sent := n.Metric(t, "tickerd_feed_ticks_total"), n.Metric(t, "tickerd_gateway_sent_bytes_total")
+	began, before := time.Now(), n.CPU(t)
 	<-time.After(3 * time.Second)
-	used, took := n.cpu(t)-before, time.Since(began)
-	if n.metric(t, "tickerd_feed_ticks_total") != ticks || n.metric(t, "tickerd_gateway_sent_bytes_total") != sent {
+	used, took := n.CPU(t)-before, time.Since(began)
+	if n.Metric(t, "tickerd_feed_ticks_total") != ticks || n.Metric(t, "tickerd_gateway_sent_bytes_total") != sent {
 		t.Error("the prices have not paused")
 	}
 	share := used.Seconds() / took.Seconds()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"tickerd/e2e/nodetest"
 )
 
 // On a line of slowRate no price is shown that is older than freshness.
@@ -87,20 +85,20 @@ func newLine(tb testing.TB, rate string) *line {
 	id := fmt.Sprintf("tick%d", os.Getpid()) // an interface has 15 characters at most
 	router, home := id+"-router", id+"-home"
 	for _, namespace := range []string{router, home} {
-		if err := network("ip netns add " + namespace); err != nil {
+		if err := nodetest.Network("ip netns add " + namespace); err != nil {
 			tb.Skipf("no network namespaces: %v", err)
 		}
 		tb.Cleanup(func() {
-			if err := network("ip netns delete " + namespace); err != nil {
+			if err := nodetest.Network("ip netns delete " + namespace); err != nil {
 				tb.Error(err)
 			}
 		})
 	}
-	if err := network("ip link add " + id + " type veth peer name near netns " + router); err != nil {
+	if err := nodetest.Network("ip link add " + id + " type veth peer name near netns " + router); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { // what goes with a namespace goes some time later, and its name with it
-		if err := network("ip link delete " + id); err != nil {
+		if err := nodetest.Network("ip link delete " + id); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -119,25 +117,14 @@ func newLine(tb testing.TB, rate string) *line {
 		"ip -n " + home + " route add default via " + address[2],
 		"ip route add " + address[3] + " via " + address[1],
 	} {
-		if err := network(command); err != nil {
+		if err := nodetest.Network(command); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	if err := network("tc -n " + router + " qdisc add dev far root tbf latency 2s burst 1540 rate " + rate); err != nil {
+	if err := nodetest.Network("tc -n " + router + " qdisc add dev far root tbf latency 2s burst 1540 rate " + rate); err != nil {
 		tb.Skipf("no shaping of traffic: %v", err)
 	}
 	return &line{server: address[0], home: home}
-}
-
-// network carries out one command of iproute2. What it reads is "1".
-func network(command string) error {
-	words := strings.Fields(command)
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Stdin = strings.NewReader("1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", command, err, out)
-	}
-	return nil
 }
 
 // addresses are a line's, of those that are set aside for measurements. Each
@@ -158,24 +145,24 @@ func (l *line) watch(tb testing.TB, count int) (slow, fast *display) {
 	for i := len(list); i < count; i++ {
 		list = append(list, fmt.Sprintf("C%02d-USD", i))
 	}
-	n := start(tb, "server.listen="+l.server+":0", "pricefeed.symbols="+strings.Join(list, ","))
-	token := n.token(tb, n.key)
+	n := nodetest.Start(tb, "server.listen="+l.server+":0", "pricefeed.symbols="+strings.Join(list, ","))
+	token := n.Token(tb, n.Key)
 
 	ctx, cancel := context.WithCancel(tb.Context())
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
-	here := n.dial(tb, token, "")
+	here := n.Dial(tb, token, "")
 	fast = newDisplay(here)
 	watching.Go(func() {
-		if err := here.read(ctx, fast.show); err != nil {
+		if err := here.Read(ctx, fast.show); err != nil {
 			tb.Errorf("on the fast line: %v", err)
 		}
 	})
 	there := l.dial(tb, n, token)
 	slow = newDisplay(there)
 	until := slow.shown.TS + span.Microseconds()
-	err := there.read(ctx, func(m message, at time.Time) {
+	err := there.Read(ctx, func(m nodetest.Message, at time.Time) {
 		slow.show(m, at)
 		if m.TS > until {
 			cancel()
@@ -196,16 +183,16 @@ func (l *line) watch(tb testing.TB, count int) (slow, fast *display) {
 
 // dial is the node's, from home. A thread that has gone there does not come back:
 // it ends with its goroutine.
-func (l *line) dial(tb testing.TB, n *node, token string) (c *client) {
+func (l *line) dial(tb testing.TB, n *nodetest.Node, token string) (c *nodetest.Client) {
 	tb.Helper()
 	var dialing sync.WaitGroup
 	dialing.Go(func() {
 		runtime.LockOSThread()
-		if err := enter(l.home); err != nil {
+		if err := nodetest.Enter(l.home); err != nil {
 			tb.Error(err)
 			return
 		}
-		c = n.dial(tb, token, "")
+		c = n.Dial(tb, token, "")
 	})
 	dialing.Wait()
 	if c == nil {
@@ -214,19 +201,9 @@ func (l *line) dial(tb testing.TB, n *node, token string) (c *client) {
 	return c
 }
 
-// enter moves the calling thread to a network namespace.
-func enter(namespace string) error {
-	file, err := os.Open(filepath.Join("/run/netns", namespace))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return os.NewSyscallError("setns", unix.Setns(int(file.Fd()), unix.CLONE_NEWNET))
-}
-
 // A display shows what came last.
 type display struct {
-	shown     message
+	shown     nodetest.Message
 	ages      []time.Duration // how old each message had become when the next came
 	ticks     int
 	snapshots int
@@ -234,13 +211,12 @@ type display struct {
 }
 
 // newDisplay shows the snapshot with which the client's stream begins.
-func newDisplay(c *client) *display {
-	c.tb.Helper()
-	_, snapshot := c.greeting()
+func newDisplay(c *nodetest.Client) *display {
+	_, snapshot := c.Greeting()
 	return &display{shown: snapshot}
 }
 
-func (d *display) show(m message, at time.Time) {
+func (d *display) show(m nodetest.Message, at time.Time) {
 	d.ages = append(d.ages, at.Sub(time.UnixMicro(d.shown.TS)))
 	if m.Snapshot {
 		d.snapshots++
@@ -248,7 +224,7 @@ func (d *display) show(m message, at time.Time) {
 		d.ticks++
 	}
 	if (m.Snapshot && m.Seq < d.shown.Seq || !m.Snapshot && m.Seq != d.shown.Seq+1) && d.gap == "" {
-		d.gap = fmt.Sprintf("after tick %d comes %s", d.shown.Seq, m.raw)
+		d.gap = fmt.Sprintf("after tick %d comes %s", d.shown.Seq, m.Raw)
 	}
 	d.shown = m
 }

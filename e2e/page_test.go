@@ -8,15 +8,16 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
 // TestPage signs in with the demo key and watches prices move.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := nodetest.Start(t)
 	b := newBrowser(t)
-	b.do(chromedp.Navigate(n.url))
+	b.do(chromedp.Navigate(n.URL))
 	b.pictureAll("sign-in")
 
 	b.provoked = []string{"401"} // the browser notes every answer that is an error
@@ -24,7 +25,7 @@ func TestPage(t *testing.T) {
 	b.wait(`document.getElementById("sign-in-error").innerText.includes("not valid")`)
 	b.pictureAll("wrong-key")
 	b.do(chromedp.Clear(chromedp.ID("key-input")))
-	b.signIn(n.key)
+	b.signIn(n.Key)
 	b.state("live")
 	b.moves()
 	if user := b.text("#user"); user != "demo" {
@@ -41,7 +42,7 @@ func TestPage(t *testing.T) {
 	b.pictureAll("connect")
 
 	// The key is kept for the tab, and for nobody else.
-	if kept := eval[string](b, `JSON.stringify({...localStorage}) + document.cookie + location.href`); strings.Contains(kept, n.key) || strings.Contains(kept, "eyJ") {
+	if kept := eval[string](b, `JSON.stringify({...localStorage}) + document.cookie + location.href`); strings.Contains(kept, n.Key) || strings.Contains(kept, "eyJ") {
 		t.Errorf("the page leaves secrets behind: %s", kept)
 	}
 	b.do(chromedp.Reload())
@@ -58,24 +59,24 @@ func TestPage(t *testing.T) {
 		t.Fatalf("on the browser's console: %q", bad)
 	}
 	eval[chromedp.Void](b, `document.head.append(Object.assign(document.createElement("style"), {textContent: "body {color: red}"}))`)
-	eventually(t, "a violation of the policy on the console", func() bool { return len(b.heard()) > 0 })
+	nodetest.Eventually(t, "a violation of the policy on the console", func() bool { return len(b.heard()) > 0 })
 	b.provoked = append(b.provoked, "Content Security Policy")
 }
 
 // TestPageOfRevokedKey revokes the key of a page that is open.
 func TestPageOfRevokedKey(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := nodetest.Start(t)
 	b := newBrowser(t)
-	key, id := n.newKey(t, "--user", "ann", "--symbols", "BTC-*")
-	b.do(chromedp.Navigate(n.url))
+	key, id := n.NewKey(t, "--user", "ann", "--symbols", "BTC-*")
+	b.do(chromedp.Navigate(n.URL))
 	b.signIn(key)
 	b.state("live")
 	b.wait(`document.querySelectorAll("#board tbody tr").length === 1`)
-	operator := n.operator(t)
-	operator.subscribe("conn.*.join")
+	operator := n.Operator(t)
+	operator.Subscribe("conn.*.join")
 
-	n.must(t, "key", "revoke", id)
+	n.Must(t, "key", "revoke", id)
 	b.state("signed-out")
 	if why := b.text("#sign-in-error"); !strings.Contains(why, "revoked") {
 		t.Errorf("the page says %q", why)
@@ -87,7 +88,7 @@ func TestPageOfRevokedKey(t *testing.T) {
 	}
 	b.do(chromedp.Reload())
 	b.wait(`!document.getElementById("sign-in-view").hidden`)
-	if joins := operator.waiting(); joins != nil {
+	if joins := operator.Waiting(); joins != nil {
 		t.Errorf("the page has connected again: %v", joins)
 	}
 }
@@ -95,30 +96,30 @@ func TestPageOfRevokedKey(t *testing.T) {
 // TestPageReconnects ends the server and starts it again: the page comes back by
 // itself. It is not parallel, so that nobody takes the port meanwhile.
 func TestPageReconnects(t *testing.T) {
-	n := start(t, "server.drain_spread=1s")
+	n := nodetest.Start(t, "server.drain_spread=1s")
 	b := newBrowser(t)
 	// The browser notes every failure to connect, and with the last of them the
 	// page's question why, which a server that is back answers with 426.
 	b.provoked = []string{"ERR_CONNECTION_REFUSED", "WebSocket connection to", "503", "426"}
-	b.do(chromedp.Navigate(n.url))
-	b.signIn(n.key)
+	b.do(chromedp.Navigate(n.URL))
+	b.signIn(n.Key)
 	b.state("live")
 	b.moves()
 
-	n.signal(t, syscall.SIGTERM)
+	n.Signal(t, syscall.SIGTERM)
 	b.state("draining")
 	b.pictureAll("draining")
-	if status := n.wait(t); status != 0 {
+	if status := n.Wait(t); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
 	b.state("reconnecting")
 	b.pictureAll("reconnecting")
 
-	again, err := url.Parse(n.url)
+	again, err := url.Parse(n.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	startOn(t, n.dir, "server.listen="+again.Host)
+	nodetest.StartOn(t, n.Dir, "server.listen="+again.Host)
 	b.state("live")
 	b.moves()
 }
@@ -128,11 +129,11 @@ func TestPageReconnects(t *testing.T) {
 func TestPageOfExchange(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
-	n := startDry(t, newDataDir(t), coinbase(exchange)...)
+	n := nodetest.StartDry(t, nodetest.NewDataDir(t), coinbase(exchange)...)
 	feed := accept(t, exchange)
 	b := newBrowser(t)
-	b.do(chromedp.Navigate(n.url))
-	b.signIn(n.key)
+	b.do(chromedp.Navigate(n.URL))
+	b.signIn(n.Key)
 	b.wait(`!document.getElementById("waiting").hidden`)
 	b.pictureAll("no-price")
 	for _, d := range digits {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"tickerd/e2e/nodetest"
 	"tickerd/pricefeed/exchangetest"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestReload(t *testing.T) {
 	t.Parallel()
 	exchange := exchangetest.New(t)
-	dir := newDataDir(t)
+	dir := nodetest.NewDataDir(t)
 	write := func(settings string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "config.toml"), []byte(settings), 0o600); err != nil {
@@ -24,42 +25,42 @@ func TestReload(t *testing.T) {
 		}
 	}
 	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"ETH-USD\"]\n")
-	n := startDry(t, dir, coinbase(exchange)...)
-	n.provoked = []string{"settings are not reloaded"}
+	n := nodetest.StartDry(t, dir, coinbase(exchange)...)
+	n.Provoked = []string{"settings are not reloaded"}
 	feed := accept(t, exchange)
-	c := n.dial(t, n.token(t, n.key), "")
-	c.greeting()
+	c := n.Dial(t, n.Token(t, n.Key), "")
+	c.Greeting()
 	feed.Trade("BTC-USD", "1.50")
-	c.until("the first price", func(m message) bool { return m.of("BTC-USD") == "1.50" })
+	c.Until("the first price", func(m nodetest.Message) bool { return m.Of("BTC-USD") == "1.50" })
 
 	write("[pricefeed]\nsymbols = [\"BTC\"]\n")
-	n.signal(t, syscall.SIGHUP)
+	n.Signal(t, syscall.SIGHUP)
 	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"ETH-USD\", \"SOL-USD\"]\n")
-	n.signal(t, syscall.SIGHUP)
+	n.Signal(t, syscall.SIGHUP)
 	if got := feed.Subscribed(); !slices.Equal(got, []string{"SOL-USD"}) {
 		t.Errorf("subscribed: %v", got)
 	}
 	write("[pricefeed]\nsymbols = [\"BTC-USD\", \"SOL-USD\"]\n")
-	n.signal(t, syscall.SIGHUP)
+	n.Signal(t, syscall.SIGHUP)
 	if got := feed.Unsubscribed(); !slices.Equal(got, []string{"ETH-USD"}) {
 		t.Errorf("unsubscribed: %v", got)
 	}
-	c.until("word of what is gone", func(m message) bool {
-		return m.Type == "status" && m.State == "down" && slices.Equal(m.Symbols, []string{"ETH-USD"}) && strings.Contains(m.raw, `"gone":true`)
+	c.Until("word of what is gone", func(m nodetest.Message) bool {
+		return m.Type == "status" && m.State == "down" && slices.Equal(m.Symbols, []string{"ETH-USD"}) && strings.Contains(m.Raw, `"gone":true`)
 	})
 	feed.Trade("SOL-USD", "3.50")
-	c.until("the new symbol", func(m message) bool { return m.of("SOL-USD") == "3.50" })
+	c.Until("the new symbol", func(m nodetest.Message) bool { return m.Of("SOL-USD") == "3.50" })
 	feed.Trade("BTC-USD", "1.60")
-	c.until("the old symbol", func(m message) bool { return m.of("BTC-USD") == "1.60" })
+	c.Until("the old symbol", func(m nodetest.Message) bool { return m.Of("BTC-USD") == "1.60" })
 
 	// Who comes later is not told of it.
-	late := n.dial(t, n.token(t, n.key), "")
-	late.greeting()
+	late := n.Dial(t, n.Token(t, n.Key), "")
+	late.Greeting()
 	feed.Trade("BTC-USD", "1.70")
-	late.until("the next price", func(m message) bool {
-		if strings.Contains(m.raw, "ETH-USD") {
-			t.Errorf("told %s", m.raw)
+	late.Until("the next price", func(m nodetest.Message) bool {
+		if strings.Contains(m.Raw, "ETH-USD") {
+			t.Errorf("told %s", m.Raw)
 		}
-		return m.of("BTC-USD") == "1.70"
+		return m.Of("BTC-USD") == "1.70"
 	})
 }

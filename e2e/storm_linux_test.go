@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tickerd/e2e/nodetest"
 )
 
 // TestStorm has 10,000 clients lose their connections at once, and come back at
@@ -13,11 +15,11 @@ func TestStorm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("10,000 connections at a time")
 	}
-	asUsed(t)
+	nodetest.AsUsed(t)
 	const count, observers = 10_000, 3
-	n := start(t)
-	c := n.crowd(t, count, "?interval=1s") // what flows to them is not what is tested
-	files := n.files(t)
+	n := nodetest.Start(t)
+	c := newCrowd(t, n, count, "?interval=1s") // what flows to them is not what is tested
+	files := n.Files(t)
 	watching, end := context.WithCancel(t.Context())
 	defer end()
 	list := make([]observer, observers)
@@ -26,10 +28,10 @@ func TestStorm(t *testing.T) {
 	defer end()
 	for i := range list {
 		o := &list[i]
-		o.client = n.dial(t, n.token(t, n.key), "")
-		_, o.last = o.greeting()
+		o.Client = n.Dial(t, n.Token(t, n.Key), "")
+		_, o.last = o.Greeting()
 		o.at = time.Now()
-		reading.Go(func() { o.err = o.read(watching, o.take) })
+		reading.Go(func() { o.err = o.Read(watching, o.take) })
 	}
 
 	visitors := c.gather(t, count)
@@ -43,15 +45,15 @@ func TestStorm(t *testing.T) {
 			t.Fatalf("client %d has come back and gets no prices: %v", i, err)
 		}
 	}
-	eventually(t, "nobody but those who have come back", func() bool {
-		return n.metric(t, "tickerd_gateway_connections") == observers+count &&
-			n.metric(t, "tickerd_gateway_connections_closed_total") == count && n.files(t) >= files+count
+	nodetest.Eventually(t, "nobody but those who have come back", func() bool {
+		return n.Metric(t, "tickerd_gateway_connections") == observers+count &&
+			n.Metric(t, "tickerd_gateway_connections_closed_total") == count && n.Files(t) >= files+count
 	})
-	if refused := n.metric(t, "tickerd_gateway_refused_total"); refused > 0 {
+	if refused := n.Metric(t, "tickerd_gateway_refused_total"); refused > 0 {
 		t.Errorf("%v requests are refused", refused)
 	}
 
-	eventually(t, "a tick after the storm", func() bool {
+	nodetest.Eventually(t, "a tick after the storm", func() bool {
 		for i := range list {
 			if !list[i].had(back) {
 				return false
@@ -72,11 +74,11 @@ const keeps = time.Second
 // An observer is a client that was there before, and sees to it that it misses
 // nothing.
 type observer struct {
-	*client
+	*nodetest.Client
 	err error // of reading, at its end
 
 	mu     sync.Mutex
-	last   message
+	last   nodetest.Message
 	at     time.Time // when it came
 	ticks  int
 	gap    time.Duration // the longest between two
@@ -87,7 +89,7 @@ type observer struct {
 // take reads one tick, or a snapshot in its place. That is for a machine too busy to
 // carry the storm and anything beside it: what the observer had last is then older
 // than a tick gets, whoever was late.
-func (o *observer) take(m message, at time.Time) {
+func (o *observer) take(m nodetest.Message, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -96,7 +98,7 @@ func (o *observer) take(m message, at time.Time) {
 	case m.Snapshot && m.Seq > o.last.Seq && at.Sub(time.UnixMicro(o.last.TS)) > keeps:
 		o.leaps++
 	default:
-		o.faults = append(o.faults, m.raw)
+		o.faults = append(o.faults, m.Raw)
 	}
 	o.gap = max(o.gap, at.Sub(o.at))
 	o.last, o.at = m, at

@@ -1,4 +1,4 @@
-package e2e_test
+package nodetest
 
 import (
 	"bufio"
@@ -16,56 +16,56 @@ import (
 	"time"
 )
 
-// A natsConn is a program on the bus that knows no more of NATS than its
+// A BusConn is a program on the bus that knows no more of NATS than its
 // protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol.
-type natsConn struct {
+type BusConn struct {
 	tb        testing.TB
 	conn      net.Conn
 	subs      int
-	delivered chan delivery
+	delivered chan Delivery
 	told      chan string // PONG and -ERR lines
 	reading   sync.WaitGroup
 }
 
-// A delivery is one message.
-type delivery struct {
-	subject string
-	header  textproto.MIMEHeader
-	data    string
+// A Delivery is one message.
+type Delivery struct {
+	Subject string
+	Header  textproto.MIMEHeader
+	Data    string
 }
 
-// nats connects to the node's bus as somebody whom it does not know.
-func (n *node) nats(tb testing.TB) *natsConn {
+// NATS connects to the node's bus as somebody whom it does not know.
+func (n *Node) NATS(tb testing.TB) *BusConn {
 	tb.Helper()
-	c, refused := n.natsAs(tb, "", "")
+	c, refused := n.NATSAs(tb, "", "")
 	if refused != "" {
 		tb.Fatalf("connect to the bus: %s", refused)
 	}
 	return c
 }
 
-// operator connects to the node's bus as its operator.
-func (n *node) operator(tb testing.TB) *natsConn {
+// Operator connects to the node's bus as its operator.
+func (n *Node) Operator(tb testing.TB) *BusConn {
 	tb.Helper()
-	password, err := os.ReadFile(filepath.Join(n.dir, "operator.password"))
+	password, err := os.ReadFile(filepath.Join(n.Dir, "operator.password"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c, refused := n.natsAs(tb, "operator", strings.TrimSpace(string(password)))
+	c, refused := n.NATSAs(tb, "operator", strings.TrimSpace(string(password)))
 	if refused != "" {
 		tb.Fatalf("connect to the bus as operator: %s", refused)
 	}
 	return c
 }
 
-// natsAs connects to the node's bus, or says why that is refused.
-func (n *node) natsAs(tb testing.TB, user, password string) (c *natsConn, refused string) {
+// NATSAs connects to the node's bus, or says why that is refused.
+func (n *Node) NATSAs(tb testing.TB, user, password string) (c *BusConn, refused string) {
 	tb.Helper()
-	conn, err := net.DialTimeout("tcp", n.bus, patience)
+	conn, err := n.dial(tb.Context(), "tcp", n.bus)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c = &natsConn{tb: tb, conn: conn, delivered: make(chan delivery, 1<<16), told: make(chan string, 1<<10)}
+	c = &BusConn{tb: tb, conn: conn, delivered: make(chan Delivery, 1<<16), told: make(chan string, 1<<10)}
 	c.reading.Go(c.read)
 	tb.Cleanup(func() {
 		conn.Close()
@@ -81,18 +81,18 @@ func (n *node) natsAs(tb testing.TB, user, password string) (c *natsConn, refuse
 }
 
 // ask sends a command and gives the errors that it meets, empty for none.
-func (c *natsConn) ask(command string) (refused string) {
+func (c *BusConn) ask(command string) (refused string) {
 	c.tb.Helper()
 	return c.flush(command + "\r\n")
 }
 
 // flush sends text and waits until the server has handled it.
-func (c *natsConn) flush(text string) (refused string) {
+func (c *BusConn) flush(text string) (refused string) {
 	c.tb.Helper()
 	if _, err := io.WriteString(c.conn, text+"PING\r\n"); err != nil {
 		c.tb.Fatal(err)
 	}
-	late := time.After(patience)
+	late := time.After(Patience)
 	for {
 		select {
 		case line, open := <-c.told:
@@ -106,29 +106,32 @@ func (c *natsConn) flush(text string) (refused string) {
 	}
 }
 
-// trySubscribe gives the refusal, empty for none.
-func (c *natsConn) trySubscribe(subject string) (refused string) {
+// TrySubscribe gives the refusal, empty for none.
+func (c *BusConn) TrySubscribe(subject string) (refused string) {
 	c.tb.Helper()
 	c.subs++
 	return c.ask(fmt.Sprintf("SUB %s %d", subject, c.subs))
 }
 
-// tryPublish gives the refusal, empty for none.
-func (c *natsConn) tryPublish(subject, data string) (refused string) {
+// TryPublish gives the refusal, empty for none.
+func (c *BusConn) TryPublish(subject, data string) (refused string) {
 	c.tb.Helper()
 	return c.ask(fmt.Sprintf("PUB %s %d\r\n%s", subject, len(data), data))
 }
 
-// subscribe is trySubscribe of what is allowed.
-func (c *natsConn) subscribe(subject string) {
+// Subscribe is trySubscribe of what is allowed.
+func (c *BusConn) Subscribe(subject string) {
 	c.tb.Helper()
-	if refused := c.trySubscribe(subject); refused != "" {
+	if refused := c.TrySubscribe(subject); refused != "" {
 		c.tb.Fatalf("subscribe to %s: %s", subject, refused)
 	}
 }
 
-// next waits for the next message.
-func (c *natsConn) next() delivery {
+// Deliveries is what Next reads, closed when the bus has hung up.
+func (c *BusConn) Deliveries() <-chan Delivery { return c.delivered }
+
+// Next waits for the next message.
+func (c *BusConn) Next() Delivery {
 	c.tb.Helper()
 	select {
 	case d, open := <-c.delivered:
@@ -136,37 +139,37 @@ func (c *natsConn) next() delivery {
 			c.tb.Fatal("the bus has hung up")
 		}
 		return d
-	case <-time.After(patience):
-		c.tb.Fatalf("nothing on the bus within %v", patience)
+	case <-time.After(Patience):
+		c.tb.Fatalf("nothing on the bus within %v", Patience)
 	}
-	return delivery{}
+	return Delivery{}
 }
 
-// await waits for the next message on a subject and passes over others.
-func (c *natsConn) await(subject string) delivery {
+// Await waits for the next message on a subject and passes over others.
+func (c *BusConn) Await(subject string) Delivery {
 	c.tb.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if d := c.next(); d.subject == subject {
+	for end := time.Now().Add(Patience); time.Now().Before(end); {
+		if d := c.Next(); d.Subject == subject {
 			return d
 		}
 	}
-	c.tb.Fatalf("waited %v for %s", patience, subject)
-	return delivery{}
+	c.tb.Fatalf("waited %v for %s", Patience, subject)
+	return Delivery{}
 }
 
-// waiting are the messages that have come and were not read.
-func (c *natsConn) waiting() []delivery {
+// Waiting are the messages that have come and were not read.
+func (c *BusConn) Waiting() []Delivery {
 	c.tb.Helper()
 	c.flush("") // what was sent before has come now
-	var list []delivery
+	var list []Delivery
 	for len(c.delivered) > 0 {
 		list = append(list, <-c.delivered)
 	}
 	return list
 }
 
-// read takes what the server says until the connection ends.
-func (c *natsConn) read() {
+// Read takes what the server says until the connection ends.
+func (c *BusConn) read() {
 	defer close(c.told)
 	defer close(c.delivered)
 	r := bufio.NewReader(c.conn)
@@ -193,9 +196,9 @@ func (c *natsConn) read() {
 }
 
 // readDelivery reads what follows "MSG subject sid [reply] bytes" or "HMSG
-// subject sid [reply] header-bytes bytes".
-func readDelivery(r *bufio.Reader, words []string) (delivery, error) {
-	d := delivery{subject: words[1]}
+// Subject sid [reply] header-bytes bytes".
+func readDelivery(r *bufio.Reader, words []string) (Delivery, error) {
+	d := Delivery{Subject: words[1]}
 	size, err := strconv.Atoi(words[len(words)-1])
 	if err != nil {
 		return d, err
@@ -213,10 +216,10 @@ func readDelivery(r *bufio.Reader, words []string) (delivery, error) {
 		if _, err := lines.ReadLine(); err != nil { // NATS/1.0
 			return d, err
 		}
-		if d.header, err = lines.ReadMIMEHeader(); err != nil {
+		if d.Header, err = lines.ReadMIMEHeader(); err != nil {
 			return d, err
 		}
 	}
-	d.data = string(body[head:size])
+	d.Data = string(body[head:size])
 	return d, nil
 }

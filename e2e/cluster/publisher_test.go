@@ -1,0 +1,144 @@
+package cluster_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// generous is within what another node must publish, on a machine that is busy with other
+// things. What it took is logged.
+const generous = 15 * time.Second
+
+// TestSame has a client on each node, and each sees the same ticks.
+func TestSame(t *testing.T) {
+	f := newFleet(t, 3)
+	watchers := f.watchAll(f.token())
+	for _, w := range watchers {
+		w.moves()
+	}
+	f.publisher()
+	f.check(watchers...)
+	shared := map[uint64]int{}
+	for _, w := range watchers {
+		for _, s := range w.seen {
+			if !s.snapshot {
+				shared[s.seq]++
+			}
+		}
+	}
+	all := 0
+	for _, n := range shared {
+		if n == len(watchers) {
+			all++
+		}
+	}
+	if all < 10 {
+		t.Errorf("of %d ticks %d came to the clients of every node", len(shared), all)
+	}
+}
+
+// TestPublisherKilled kills whichever node publishes, again and again. Another goes on;
+// the clients of those that live notice no more than a pause.
+func TestPublisherKilled(t *testing.T) {
+	f := newFleet(t, 3)
+	token := f.token()
+	var pauses []time.Duration
+	for range *takeovers {
+		was := f.publisher()
+		var watchers []*watcher
+		for _, b := range f.others(was) {
+			watchers = append(watchers, f.watch("the client on "+b.name, token, b.name))
+		}
+		killed := time.Now()
+		f.kill(was)
+		for _, w := range watchers {
+			pauses = append(pauses, w.seesAnother(was).at.Sub(killed))
+			if n := w.came(); n != 1 {
+				t.Errorf("%s has come %d times", w.name, n)
+			}
+		}
+		f.check(watchers...)
+		f.launch()
+	}
+	took(t, "from SIGKILL of the publisher until another's prices are seen", pauses)
+	if longest := slices.Max(pauses); longest > generous {
+		t.Errorf("it took %v", longest)
+	}
+}
+
+// TestPublisherEnds ends whichever node publishes as an operator does. It hands over what
+// it has, and not one seq is skipped.
+func TestPublisherEnds(t *testing.T) {
+	f := newFleet(t, 3)
+	token := f.token()
+	var pauses []time.Duration
+	for range *takeovers {
+		was := f.publisher()
+		var watchers []*watcher
+		for _, b := range f.others(was) {
+			watchers = append(watchers, f.watch("the client on "+b.name, token, b.name))
+		}
+		f.stop(was)
+		for _, w := range watchers {
+			w.seesAnother(was)
+			if n := w.came(); n != 1 {
+				t.Errorf("%s has come %d times", w.name, n)
+			}
+		}
+		f.check(watchers...)
+		for _, w := range watchers {
+			pauses = append(pauses, w.change())
+			if slices.ContainsFunc(w.seen[1:], func(s sight) bool { return s.snapshot }) {
+				t.Errorf("%s got a snapshot in place of ticks", w.name)
+			}
+		}
+		f.launch()
+	}
+	took(t, "between the last price of a publisher that ends and the next one's first", pauses)
+	if longest := slices.Max(pauses); longest > generous {
+		t.Errorf("it took %v", longest)
+	}
+}
+
+// change is how much time passed, by the publishers' clock, between the last tick of one
+// and the first of the next.
+func (w *watcher) change() (pause time.Duration) {
+	for i := 1; i < len(w.seen); i++ {
+		a, _ := w.fleet.ledger.of(w.seen[i-1].seq)
+		b, _ := w.fleet.ledger.of(w.seen[i].seq)
+		if a.node != b.node {
+			pause = max(pause, time.Duration(w.seen[i].ts-w.seen[i-1].ts)*time.Microsecond)
+		}
+	}
+	return pause
+}
+
+// TestPublisherStopped stops whichever node publishes by SIGSTOP until another one does,
+// and has it go on. What it still says is ignored, also by its own clients.
+func TestPublisherStopped(t *testing.T) {
+	f := newFleet(t, 3)
+	watchers := f.watchAll(f.token())
+	was := f.publisher()
+	f.freeze(was)
+	for _, w := range watchers {
+		if w.home != was.name {
+			w.seesAnother(was)
+		}
+	}
+	f.thaw(was)
+	for _, w := range watchers {
+		w.seesAnother(was)
+		w.moves()
+	}
+	f.awaitReady(was)
+	if now := f.publisher(); now == was {
+		t.Error("who was stopped publishes again")
+	}
+	for _, w := range watchers {
+		if n := w.came(); n != 1 {
+			t.Errorf("%s has come %d times", w.name, n)
+		}
+	}
+	f.check(watchers...)
+}
