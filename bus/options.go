@@ -61,11 +61,13 @@ func options(cfg Config, store string) (*server.Options, error) {
 		}
 		leaf.Username, leaf.Password, leaf.AuthTimeout = userNode, cfg.ClusterPassword, connectTimeout.Seconds()
 		leaf.TLSConfig, leaf.TLSTimeout = links, connectTimeout.Seconds()
+		leaf.Compression.Mode = server.CompressionOff
 	}
 	if cfg.IsLeaf() {
 		opts.LeafNode.ReconnectInterval = time.Second
 		opts.LeafNode.Remotes = []*server.RemoteLeafOpts{{
 			URLs: linkURLs(cfg.LeafRemotes, cfg.ClusterPassword), TLS: links != nil, TLSConfig: links, TLSTimeout: connectTimeout.Seconds(),
+			Compression: server.CompressionOpts{Mode: server.CompressionOff},
 		}}
 	}
 	return opts, nil
