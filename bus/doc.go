@@ -8,7 +8,7 @@
 //	pricefeed.snapshot   empty, answered with a "ticker" message with every price    anyone → feed
 //	pricefeed.status     empty, answered with []Status                               anyone → feed
 //	pricefeed.candles    CandlesRequest, answered with CandlesResult             gateway → history
-//	pricefeed.stats      empty, answered with StatsResult                        gateway → history
+//	pricefeed.stats      empty or StatsRequest, answered with StatsResult        gateway → history
 //	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
 //	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it
 //	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it

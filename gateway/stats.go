@@ -24,13 +24,17 @@ func (g *Gateway) getStats(w http.ResponseWriter, r *http.Request) {
 		g.answerRefusal(w, refusePolicy)
 		return
 	}
-	var result bus.StatsResult
-	if err := g.askHistory(r, bus.PriceStats, struct{}{}, &result); err != nil || result.Data == nil {
-		g.failHistory(w, r, err, result.Error)
-		return
+	all := []json.RawMessage{}
+	for page, more := 0, true; more; page++ {
+		var result bus.StatsResult
+		if err := g.askHistory(r, bus.PriceStats, bus.StatsRequest{Page: page}, &result); err != nil || result.Data == nil {
+			g.failHistory(w, r, err, result.Error)
+			return
+		}
+		all, more = append(all, result.Data...), result.More
 	}
 	matches := ticker.Rules(symbols).Matcher()
-	writeJSON(w, http.StatusOK, map[string]any{"data": slices.DeleteFunc(result.Data, func(stats json.RawMessage) bool {
+	writeJSON(w, http.StatusOK, map[string]any{"data": slices.DeleteFunc(all, func(stats json.RawMessage) bool {
 		var of struct {
 			Symbol ticker.Symbol `json:"symbol"`
 		}

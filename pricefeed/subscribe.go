@@ -27,15 +27,16 @@ func (f *Feed) list(symbols []ticker.Symbol) {
 		return
 	}
 	markets := make([]market, len(symbols))
-	var gone []string
+	var gone []ticker.Symbol
 	for i, s := range f.symbols {
 		if n := slices.Index(symbols, s); n >= 0 {
 			markets[n] = f.markets[i]
 		} else {
-			gone = append(gone, string(s))
+			gone = append(gone, s)
 		}
 	}
-	f.tellGone(gone)
+	f.tell(f.ofGone(gone))
+	f.gone = slices.DeleteFunc(append(f.gone, gone...), func(s ticker.Symbol) bool { return slices.Contains(symbols, s) })
 	f.symbols, f.markets = symbols, markets
 	for _, o := range f.origins {
 		o.list(symbols)
@@ -50,21 +51,25 @@ func (f *Feed) list(symbols []ticker.Symbol) {
 	f.log.Info("symbols have changed", "symbols", len(symbols), "gone", len(gone))
 }
 
-// tellGone tells that nothing is known any more of symbols.
-func (f *Feed) tellGone(symbols []string) {
+// ofGone is what is told of symbols that are not published any more.
+func (f *Feed) ofGone(symbols []ticker.Symbol) (list []bus.Status) {
 	if len(symbols) == 0 {
-		return
+		return nil
 	}
-	status := bus.Status{Type: "status", State: bus.Down, Symbols: symbols}
+	status := bus.Status{Type: "status", State: bus.Down, Gone: true}
+	for _, s := range symbols {
+		status.Symbols = append(status.Symbols, string(s))
+	}
 	if f.isComposite() {
 		status.Source = SourceComposite
-		f.tell([]bus.Status{status})
+		list = append(list, status)
 		status.PartOf = SourceComposite
 	}
 	for _, o := range f.origins {
 		status.Source = o.name
-		f.tell([]bus.Status{status})
+		list = append(list, status)
 	}
+	return list
 }
 
 // list makes symbols those of the origin.

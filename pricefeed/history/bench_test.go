@@ -165,11 +165,11 @@ func BenchmarkFigures(b *testing.B) {
 				if all {
 					s.figures.past = nil
 				}
-				if _, err := s.figures.all(b.Context(), s.History); err != nil {
+				if _, err := s.figures.page(b.Context(), s.History, 0); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(len(s.figures.text)), "B")
+			b.ReportMetric(float64(len(s.figures.pages[0])+len(s.figures.pages[1])), "B")
 		})
 	}
 }
@@ -189,7 +189,7 @@ func BenchmarkStart(b *testing.B) {
 					r.at(k*200 + j).Add(p.Price)
 				}
 			}
-			data := appendRow(nil, r, s.symbols)
+			data := r.encode(s.symbols)[0]
 			bytes += len(data)
 			if _, err := s.store.putRow(b.Context(), i, data); err != nil {
 				b.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -21,8 +22,8 @@ const window = int64(daily / time.Second)
 // minutes.
 type figures struct {
 	mu     sync.Mutex
-	second int64 // that message is of
-	text   []byte
+	second int64 // that pages are of
+	pages  [][]byte
 	since  int64                           // the start of the five minutes before which past is
 	past   map[ticker.Symbol]ticker.Candle // of all that closed before, each with the start of the first
 }
@@ -39,23 +40,58 @@ func (f *figures) forget(s ticker.Symbol) {
 func (f *figures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.second, f.text, f.past = 0, nil, nil
+	f.second, f.pages, f.past = 0, nil, nil
 }
 
-// all answers a request. Its memory is not used again.
-func (f *figures) all(ctx context.Context, h *History) ([]byte, error) {
+// pageSymbols is how many symbols' figures surely fit into a message of NATS, which is
+// 1 MiB.
+const pageSymbols = 1000
+
+// page answers a request for a page. Its memory is not used again.
+func (f *figures) page(ctx context.Context, h *History, page int) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := h.now().Unix()
-	if now == f.second && f.text != nil {
-		return f.text, nil
+	if now := h.now().Unix(); now != f.second || f.pages == nil {
+		if err := f.make(ctx, h); err != nil {
+			return nil, err
+		}
+		f.second = now
 	}
+	if page < 0 || page >= len(f.pages) {
+		return []byte(`{"data":[]}`), nil
+	}
+	return f.pages[page], nil
+}
+
+// make makes the pages.
+func (f *figures) make(ctx context.Context, h *History) error {
 	if since := h.book.opened(fiveMinutes); since != f.since || f.past == nil {
 		f.past, f.since = map[ticker.Symbol]ticker.Candle{}, since
 	}
-	text := append(make([]byte, 0, len(f.text)+len(f.text)/8), `{"data":[`...)
+	f.pages = nil
+	var pages [][]byte
+	for symbols := range slices.Chunk(*h.symbols.Load(), pageSymbols) {
+		text, err := f.text(ctx, h, symbols)
+		if err != nil {
+			return err
+		}
+		pages = append(pages, text)
+	}
+	for i, text := range pages {
+		if i < len(pages)-1 {
+			text = append(text, `,"more":true`...)
+		}
+		pages[i] = append(text, '}')
+	}
+	f.pages = pages
+	return nil
+}
+
+// text is the page of symbols, but for its end.
+func (f *figures) text(ctx context.Context, h *History, symbols []ticker.Symbol) ([]byte, error) {
+	text := append(make([]byte, 0, len(symbols)*likelyFigures), `{"data":[`...)
 	comma := false
-	for _, symbol := range *h.symbols.Load() {
+	for _, symbol := range symbols {
 		whole, err := f.lastDay(ctx, h, symbol)
 		if err != nil {
 			return nil, err
@@ -69,9 +105,11 @@ func (f *figures) all(ctx context.Context, h *History) ([]byte, error) {
 		text, comma = appendFigures(text, symbol, whole), true
 		runtime.Gosched()
 	}
-	f.second, f.text = now, append(text, "]}"...)
-	return f.text, nil
+	return append(text, ']'), nil
 }
+
+// likelyFigures is the length of a symbol's.
+const likelyFigures = 160
 
 // lastDay is the candle of a symbol's last 24 hours.
 func (f *figures) lastDay(ctx context.Context, h *History, symbol ticker.Symbol) (whole ticker.Candle, err error) {
