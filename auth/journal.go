@@ -93,8 +93,8 @@ func (j *journal) run(ctx context.Context, serve func(current bool)) {
 		case <-j.wake:
 		case <-clock.C:
 		}
-		if !begun { // what the process before this one could not finish
-			if err := j.store.withdraw(ctx); err != nil {
+		if !begun {
+			if err := j.begin(ctx); err != nil {
 				j.complain(ctx, err)
 				continue
 			}
@@ -109,6 +109,26 @@ func (j *journal) run(ctx context.Context, serve func(current bool)) {
 			}
 		}
 		serve(j.touch.isCurrent())
+	}
+}
+
+// begin has what the process before this one could not finish withdrawn, and the Verifier
+// know what was revoked on this node and may not be in the journal yet.
+func (j *journal) begin(ctx context.Context) error {
+	if err := j.store.withdraw(ctx); err != nil || j.verifier == nil {
+		return err
+	}
+	var last bus.Revocation
+	for {
+		page, err := j.store.revocations(ctx, last)
+		if err != nil {
+			return err
+		}
+		j.verifier.hear(page...)
+		if len(page) < revocationsPage {
+			return nil
+		}
+		last = page[len(page)-1]
 	}
 }
 
