@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +78,25 @@ func (s *self) reach() error {
 		}
 	}
 	return s.verifier.Current()
+}
+
+// prices is nil when there are prices for who comes in: here, or published by another
+// node and heard. Without a feed of its own, and while nobody publishes, there need not
+// be any.
+func (s *self) prices() error {
+	if err := s.feed.Ready(); err != nil {
+		return err
+	}
+	select {
+	case <-s.front.Primed():
+		return nil
+	default:
+	}
+	publishes := func(n cluster.Seen) bool { return n.Publisher }
+	if s.feed.HasSource() || slices.ContainsFunc(s.nodes.Nodes(), publishes) {
+		return fmt.Errorf("price feed: %w", pricefeed.ErrNoTick)
+	}
+	return nil
 }
 
 // touch tells the parts whether the others can be reached.

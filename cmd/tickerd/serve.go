@@ -119,7 +119,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	if me.feed, err = pricefeed.New(s.PriceFeed, feedParts); err != nil {
 		return err
 	}
-	checks = append(checks, gateway.Check{Name: "feed", Ready: func(context.Context) error { return me.feed.Ready() }})
+	checks = append(checks, gateway.Check{Name: "feed", Ready: func(context.Context) error { return me.prices() }})
 	me.workers = handler.New(s.Handler, handler.Parts{
 		Bus:      conns.handler,
 		Policies: policies,
@@ -321,10 +321,19 @@ func announce(s settings, server *bus.Server, front *gateway.Gateway, admin *adm
 	if addr := server.ClusterAddr(); addr != nil {
 		log.Info("bus for other nodes", "node", s.Bus.Node, "addr", addr, "routes", strings.Join(s.Bus.Routes, ","))
 	}
-	log.Info("prices", "source", s.PriceFeed.Source, "symbols", strings.Join(s.PriceFeed.Symbols, ","))
+	log.Info("prices", "source", s.PriceFeed.Source, "symbols", someOf(s.PriceFeed.Symbols))
 	if demo != "" {
 		log.Info("demo key, to sign in with", "api_key", demo.Reveal())
 	}
+}
+
+// someOf lists the first of many names, and how many there are.
+func someOf(names []string) string {
+	const shown = 20
+	if len(names) <= shown {
+		return strings.Join(names, ",")
+	}
+	return fmt.Sprintf("%s,… (%d)", strings.Join(names[:shown], ","), len(names))
 }
 
 // reachable is addr as one may dial it on this machine.
