@@ -132,9 +132,8 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
 	if s.journal == nil {
 		subs, err := s.join()
-		for err == nil && ctx.Err() == nil {
+		if err == nil {
 			s.refuseDemos(ctx)
-			_ = pause(ctx, lookAgain)
 		}
 		return subs, err
 	}
@@ -154,17 +153,24 @@ func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
 	return subs, nil
 }
 
-// refuseDemos has this node's Verifier refuse the demo keys, also those of other nodes, where
-// they are not admitted here. (Alone, they are among the revocations that it asks for.)
+// refuseDemos has this node's Verifier refuse the demo keys where they are not admitted
+// here, also those that other nodes put into the database, until ctx ends. (Alone, they
+// are among the revocations that it asks for.)
 func (s *Service) refuseDemos(ctx context.Context) {
 	if !s.cluster || s.verifier == nil {
+		<-ctx.Done()
 		return
 	}
-	demos, err := s.store.refusedDemos(ctx)
-	if err != nil {
-		s.log.Error("auth", "err", err)
+	for {
+		demos, err := s.store.refusedDemos(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("auth", "err", err)
+		}
+		s.verifier.hear(demos...)
+		if pause(ctx, lookAgain) != nil {
+			return
+		}
 	}
-	s.verifier.hear(demos...)
 }
 
 // join takes requests.
