@@ -42,6 +42,7 @@ var libraries = map[string][]string{
 	"github.com/glebarez":           {"auth"},
 	"github.com/go-gormigrate":      {"auth"},
 	"github.com/golang-jwt/jwt":     {"auth"},
+	"github.com/jackc/pgx":          {"auth"},
 	"github.com/gofrs/flock":        {"cmd/tickerd"},
 	"github.com/alecthomas/kong":    {"cmd/tickerd"},
 	"github.com/HdrHistogram":       {"cmd/tickerd"},

@@ -31,6 +31,9 @@ const (
 	ErrUnknownKey = Error("unknown key")
 	// ErrUnavailable is the store of the asked node not answering.
 	ErrUnavailable = Error("database unavailable")
+	// ErrUnreachable is this node not being in touch with the majority of the nodes that
+	// keep what is known of keys, or not having caught up with them yet.
+	ErrUnreachable = Error("cluster unreachable")
 	// ErrNewerSchema is a database that a newer tickerd has changed.
 	ErrNewerSchema = Error("made by a newer version of tickerd")
 	// ErrRevocation is a revocation that does not say what it revokes.

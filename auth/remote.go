@@ -52,6 +52,7 @@ const (
 	codeRefused     = "refused"
 	codeUnknownKey  = "unknown_key"
 	codeUnavailable = "unavailable"
+	codeUnreachable = "unreachable"
 )
 
 const errRequest = Error("request not understood")
@@ -63,6 +64,8 @@ func failure(err error) keysAnswer {
 		return keysAnswer{Error: codeRefused, Message: err.Error()}
 	case errors.Is(err, ErrUnknownKey):
 		return keysAnswer{Error: codeUnknownKey}
+	case errors.Is(err, ErrUnreachable):
+		return keysAnswer{Error: codeUnreachable}
 	default:
 		return keysAnswer{Error: codeUnavailable}
 	}
@@ -85,6 +88,8 @@ func (a keysAnswer) err() error {
 		return ErrUnknownKey
 	case codeUnavailable:
 		return ErrUnavailable
+	case codeUnreachable:
+		return ErrUnreachable
 	default:
 		return fmt.Errorf("answer %q not understood", clip(a.Error))
 	}

@@ -3,7 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
-	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -22,14 +22,10 @@ func (revocationRow) TableName() string { return "revocations" }
 // Revoke ends a key: see [Keys].
 func (s *Store) Revoke(ctx context.Context, id string) error {
 	err := s.write(ctx, func(tx *gorm.DB) error {
-		var there int64
-		if err := tx.Model(&keyRow{}).Where("id = ?", id).Count(&there).Error; err != nil {
+		if err := known(tx, id); err != nil {
 			return err
 		}
-		if there == 0 {
-			return ErrUnknownKey
-		}
-		return s.revokeKey(tx, id)
+		return s.revokeKey(tx, id, s.clock().Unix(), "")
 	})
 	if err != nil {
 		return fmt.Errorf("revoke key %s: %w", clip(id), err)
@@ -55,38 +51,78 @@ func (s *Store) Record(ctx context.Context, revs ...bus.Revocation) error {
 	return nil
 }
 
+// known is ErrUnknownKey where there is no key of that id.
+func known(tx *gorm.DB, id string) error {
+	var there int64
+	if err := tx.Model(&keyRow{}).Where("id = ?", id).Count(&there).Error; err != nil {
+		return err
+	}
+	if there == 0 {
+		return ErrUnknownKey
+	}
+	return nil
+}
+
+// known is ErrUnknownKey where there is no key of that id.
+func (s *Store) known(ctx context.Context, id string) error {
+	db, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	return known(db, id)
+}
+
 func (s *Store) record(tx *gorm.DB, rev bus.Revocation) error {
 	kind, id, err := subjectOf(rev)
 	switch {
 	case err != nil:
 		return err
 	case kind == kindKey:
-		return s.revokeKey(tx, id)
+		return s.revokeKey(tx, id, s.clock().Unix(), "")
 	case kind == kindUser:
-		return s.remember(tx, kind, id, revokedAt(rev, s.clock()))
+		return s.revoke(tx, kind, id, revokedAt(rev, s.clock()))
 	default:
-		return s.remember(tx, kind, id, s.clock().Unix())
+		return s.revoke(tx, kind, id, s.clock().Unix())
 	}
 }
 
-func (s *Store) revokeKey(tx *gorm.DB, id string) error {
-	now := s.clock().Unix()
-	err := tx.Exec("UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", now, id).Error
+// revokeKey ends a key, by an event of the journal or by hand. The last that does has
+// done it.
+func (s *Store) revokeKey(tx *gorm.DB, id string, at int64, event string) error {
+	err := tx.Exec("UPDATE keys SET revoked_at = COALESCE(revoked_at, ?), revoked_by = ? WHERE id = ?", at, event, id).Error
 	if err != nil {
 		return err
 	}
-	return s.remember(tx, kindKey, id, now)
+	if event != "" {
+		_, err := s.remember(tx, kindKey, id, at)
+		return err
+	}
+	return s.revoke(tx, kindKey, id, at)
+}
+
+// revoke remembers a revocation of which the other nodes may not know.
+func (s *Store) revoke(tx *gorm.DB, kind, id string, at int64) error {
+	news, err := s.remember(tx, kind, id, at)
+	if err != nil || !news {
+		return err
+	}
+	return s.post(tx, kind, id)
 }
 
 // remember keeps one revocation, the latest of its kind and id, and forgets those
-// that count no more.
-func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) error {
-	err := tx.Exec(`INSERT INTO revocations (kind, id, at) VALUES (?, ?, ?)
-		ON CONFLICT (kind, id) DO UPDATE SET at = excluded.at WHERE excluded.at > revocations.at`, kind, id, at).Error
-	if err != nil {
-		return err
+// that count no more. It reports whether the revocation was news: that a token or key
+// is revoked once more is none, within an hour.
+func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) (news bool, err error) {
+	slack := int64(sweepEvery / time.Second)
+	if kind == kindUser {
+		slack = 0
 	}
-	return s.forget(tx)
+	kept := tx.Exec(`INSERT INTO revocations (kind, id, at) VALUES (?, ?, ?)
+		ON CONFLICT (kind, id) DO UPDATE SET at = excluded.at WHERE excluded.at > revocations.at + ?`, kind, id, at, slack)
+	if kept.Error != nil {
+		return false, kept.Error
+	}
+	return kept.RowsAffected > 0, s.forget(tx)
 }
 
 // forget removes the revocations that count no more.
@@ -99,30 +135,53 @@ func (s *Store) forget(tx *gorm.DB) error {
 // page before, until a page is short of 5000. A demo key that this process does
 // not admit is among the first.
 func (s *Store) Revocations(ctx context.Context, last bus.Revocation) ([]bus.Revocation, error) {
+	revs := []bus.Revocation{}
+	if _, _, err := subjectOf(last); err != nil {
+		if revs, err = s.refusedDemos(ctx); err != nil {
+			return nil, err
+		}
+	}
+	page, err := s.revocations(ctx, last)
+	return append(revs, page...), err
+}
+
+// refusedDemos are the demo keys that this process does not admit.
+func (s *Store) refusedDemos(ctx context.Context) ([]bus.Revocation, error) {
+	revs := []bus.Revocation{}
+	if s.demo.Load() {
+		return revs, nil
+	}
+	db, err := s.read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list demo keys: %w", err)
+	}
+	var demos []string
+	if err := db.Model(&keyRow{}).Where("demo AND revoked_at IS NULL").Pluck("id", &demos).Error; err != nil {
+		return nil, fmt.Errorf("list demo keys: %w", err)
+	}
+	for _, id := range demos {
+		revs = append(revs, bus.Revocation{KeyID: id, At: s.clock().Unix()})
+	}
+	return revs, nil
+}
+
+// revocations is Revocations, as they are for all nodes.
+func (s *Store) revocations(ctx context.Context, last bus.Revocation) ([]bus.Revocation, error) {
 	db, err := s.read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list revocations: %w", err)
 	}
-	revs := []bus.Revocation{}
 	q := db.Order("kind, id").Limit(revocationsPage).Where("at > ?", s.clock().Add(-remembered).Unix())
 	if kind, id, err := subjectOf(last); err == nil {
 		q = q.Where("(kind, id) > (?, ?)", kind, id)
-	} else if !s.demo.Load() {
-		var demos []keyRow
-		if err := db.Where("demo AND revoked_at IS NULL").Find(&demos).Error; err != nil {
-			return nil, fmt.Errorf("list revocations: %w", err)
-		}
-		for _, row := range demos {
-			revs = append(revs, bus.Revocation{KeyID: row.ID, At: s.clock().Unix()})
-		}
 	}
 	var rows []revocationRow
 	if err := q.Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("list revocations: %w", err)
 	}
-	revs = slices.Grow(revs, len(rows))
-	for _, row := range rows {
-		revs = append(revs, revocationOf(row.Kind, row.ID, row.At))
+	revs := make([]bus.Revocation, len(rows))
+	for i, row := range rows {
+		revs[i] = revocationOf(row.Kind, row.ID, row.At)
 	}
 	return revs, nil
 }

@@ -68,6 +68,13 @@ func (r *revoked) add(rev bus.Revocation) (news bool) {
 	return true
 }
 
+// restore forgets the revocation of a key that was withdrawn.
+func (r *revoked) restore(keyID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.keys, keyID)
+}
+
 // has reports whether t was revoked: itself, its key, or its user's tokens at or
 // after the second in which it was made.
 func (r *revoked) has(t Token) bool {
@@ -136,7 +143,7 @@ func subjectOf(rev bus.Revocation) (kind, id string, err error) {
 	case isUser(rev.UserID) && rev.TokenID == "" && rev.KeyID == "":
 		kind, id = kindUser, rev.UserID
 	}
-	if id == "" || len(id) > maxID {
+	if !isID(id) {
 		return "", "", ErrRevocation
 	}
 	return kind, id, nil

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -18,8 +17,12 @@ const (
 	queue = "auth" // the group of nodes that have a database
 	// backlog is how many requests wait; what comes then gets no answer.
 	backlog = 4096
-	// answerTimeout bounds the work for one request.
+	// answerTimeout bounds the work for one request, and changeTimeout that for a change
+	// of which a majority of the nodes must know.
 	answerTimeout = 10 * time.Second
+	changeTimeout = 25 * time.Second
+	// changers is how many changes may be waited for at once.
+	changers = 8
 	// flushTimeout bounds the wait for the bus at the end.
 	flushTimeout = 2 * time.Second
 	// writeAgain is the pause after a revocation could not be stored.
@@ -27,15 +30,21 @@ const (
 )
 
 // Service answers for a Store on the bus: exchanges, what was revoked, and the
-// command line; and it stores the revocations that it hears of.
+// command line; and it stores the revocations that it hears of. In a cluster in which
+// each node has a database of its own, it keeps this node's in step with the others, and
+// answers only while it is.
 type Service struct {
 	conn     *bus.Conn
 	store    *Store
 	policies *Policies
+	verifier *Verifier
+	cluster  bool
+	journal  *journal // nil where the others need not be told what is in the database
 	log      *slog.Logger
 
-	requests chan *bus.Msg
-	heard    *inbox // what is to be stored
+	requests chan *bus.Msg // to be answered from the database
+	changes  chan *bus.Msg // of keys, which may take their time
+	heard    *inbox        // what is to be stored
 }
 
 // ServiceParts is what a Service is made of.
@@ -44,7 +53,7 @@ type ServiceParts struct {
 	Store    *Store
 	Policies *Policies
 	Node     string
-	// Cluster says that other nodes have databases too.
+	// Cluster says that other nodes answer for keys too.
 	Cluster bool
 	// Verifier is this node's, and learns at once of what others revoked; it may be nil.
 	Verifier *Verifier
@@ -53,69 +62,149 @@ type ServiceParts struct {
 
 // NewService needs its Run.
 func NewService(p ServiceParts) *Service {
-	return &Service{
-		conn: p.Bus, store: p.Store, policies: p.Policies, log: p.Log,
-		requests: make(chan *bus.Msg, backlog), heard: newInbox(),
+	s := &Service{
+		conn: p.Bus, store: p.Store, policies: p.Policies, verifier: p.Verifier, cluster: p.Cluster, log: p.Log,
+		requests: make(chan *bus.Msg, backlog), changes: make(chan *bus.Msg, backlog), heard: newInbox(),
 	}
+	if p.Cluster && !p.Store.shared {
+		s.journal = newJournal(p)
+	}
+	return s
 }
 
 // Touch is to be called in a cluster when this node gains or loses touch with the
 // majority; at first it has none. It does not block.
-func (s *Service) Touch(in bool) {}
+func (s *Service) Touch(in bool) {
+	if s.journal != nil {
+		s.journal.turned(in)
+	}
+}
 
 // Current is nil while this node answers for keys as the whole cluster would, and else
-// says why it does not. It costs next to nothing.
-func (s *Service) Current() error { return nil }
+// ErrUnreachable. It costs next to nothing.
+func (s *Service) Current() error {
+	if s.journal != nil && !s.journal.touch.isCurrent() {
+		return ErrUnreachable
+	}
+	return nil
+}
 
-// KeySeq is how far this node has applied the changes of keys; 0 where there is no
-// journal of them.
-func (s *Service) KeySeq() uint64 { return 0 }
+// KeySeq is how far this node has applied the journal; 0 where there is none.
+func (s *Service) KeySeq() uint64 {
+	if s.journal == nil {
+		return 0
+	}
+	return s.journal.applied.at()
+}
 
 // Run answers until ctx ends; then it answers what is waiting, stores what it has
 // heard, and returns.
 func (s *Service) Run(ctx context.Context) error {
-	subs, err := s.subscribe()
+	subs, err := s.listen()
 	if err != nil {
 		return fmt.Errorf("auth service: %w", err)
 	}
 	var workers, writer sync.WaitGroup
 	quiet := make(chan struct{})          // closed when no request comes any more
 	for range runtime.GOMAXPROCS(0) + 1 { // one of them may wait for the disk
-		workers.Go(func() { s.work(ctx, quiet) })
+		workers.Go(func() { s.work(ctx, s.requests, quiet) })
+	}
+	for range changers {
+		workers.Go(func() { s.work(ctx, s.changes, quiet) })
 	}
 	answered := make(chan struct{})
 	writer.Go(func() { s.write(ctx, answered) })
 
-	<-ctx.Done()
-	s.unsubscribe(subs)
+	members, err := s.serve(ctx)
+	s.unsubscribe(append(subs, members...))
 	close(quiet)
 	workers.Wait()
 	close(answered)
 	writer.Wait()
+	if err != nil {
+		return fmt.Errorf("auth service: %w", err)
+	}
 	return nil
 }
 
-// subscribe takes requests into one channel, and revocations into heard.
-func (s *Service) subscribe() ([]*bus.Subscription, error) {
+// serve is a member of the group that is asked, while this node is current, until ctx
+// ends. It returns the subscriptions that are left.
+func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
+	if s.journal == nil {
+		subs, err := s.join()
+		for err == nil && ctx.Err() == nil {
+			s.refuseDemos(ctx)
+			_ = pause(ctx, lookAgain)
+		}
+		return subs, err
+	}
 	var subs []*bus.Subscription
-	for _, subject := range []string{bus.Exchange, bus.Revocations, bus.KeyCreate, bus.KeyList, bus.KeyRevoke} {
-		sub, err := s.conn.SubscribeQueueChan(subject, queue, s.requests)
+	s.journal.run(ctx, func(current bool) {
+		switch {
+		case current && subs == nil:
+			var err error
+			if subs, err = s.join(); err != nil {
+				s.log.Error("auth", "err", err)
+			}
+		case !current && subs != nil:
+			s.unsubscribe(subs)
+			subs = nil
+		}
+	})
+	return subs, nil
+}
+
+// refuseDemos has this node's Verifier refuse the demo keys, also those of other nodes, where
+// they are not admitted here. (Alone, they are among the revocations that it asks for.)
+func (s *Service) refuseDemos(ctx context.Context) {
+	if !s.cluster || s.verifier == nil {
+		return
+	}
+	demos, err := s.store.refusedDemos(ctx)
+	if err != nil {
+		s.log.Error("auth", "err", err)
+	}
+	s.verifier.hear(demos...)
+}
+
+// join takes requests.
+func (s *Service) join() ([]*bus.Subscription, error) {
+	var subs []*bus.Subscription
+	for subject, to := range map[string]chan *bus.Msg{
+		bus.Exchange: s.requests, bus.Revocations: s.requests, bus.KeyList: s.requests,
+		bus.KeyCreate: s.changes, bus.KeyRevoke: s.changes,
+	} {
+		sub, err := s.conn.SubscribeQueueChan(subject, queue, to)
 		if err != nil {
 			s.unsubscribe(subs)
 			return nil, err
 		}
 		subs = append(subs, sub)
 	}
-	sub, err := s.conn.Subscribe(bus.Revoked, s.hear)
-	if err != nil {
-		s.unsubscribe(subs)
-		return nil, err
+	return subs, nil
+}
+
+// listen takes what is for every node.
+func (s *Service) listen() ([]*bus.Subscription, error) {
+	listeners := map[string]func(*bus.Msg){bus.Revoked: s.hear}
+	if s.journal != nil {
+		listeners[bus.KeysChanged] = func(*bus.Msg) { s.journal.poke() }
+		listeners[bus.KeysUsed] = s.hearUsed
 	}
-	return append(subs, sub), nil
+	var subs []*bus.Subscription
+	for subject, f := range listeners {
+		sub, err := s.conn.Subscribe(subject, f)
+		if err != nil {
+			s.unsubscribe(subs)
+			return nil, err
+		}
+		subs = append(subs, sub)
+	}
+	return subs, nil
 }
 
 // unsubscribe returns when nothing more comes, and what came until then is in
-// requests and heard. Errors say that the connection is gone, and that is that.
+// requests, changes and heard. Errors say that the connection is gone, and that is that.
 func (s *Service) unsubscribe(subs []*bus.Subscription) {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
@@ -126,16 +215,16 @@ func (s *Service) unsubscribe(subs []*bus.Subscription) {
 }
 
 // work answers requests until quiet is closed and none is left.
-func (s *Service) work(ctx context.Context, quiet <-chan struct{}) {
+func (s *Service) work(ctx context.Context, requests <-chan *bus.Msg, quiet <-chan struct{}) {
 	for {
 		select {
-		case m := <-s.requests:
+		case m := <-requests:
 			s.answer(ctx, m)
 			continue
 		case <-quiet:
 		}
 		select {
-		case m := <-s.requests:
+		case m := <-requests:
 			s.answer(ctx, m)
 		default:
 			return
@@ -144,26 +233,41 @@ func (s *Service) work(ctx context.Context, quiet <-chan struct{}) {
 }
 
 func (s *Service) answer(ctx context.Context, m *bus.Msg) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
-	defer cancel()
-	var result any
-	switch m.Subject {
-	case bus.Exchange:
-		result = s.exchange(ctx, m.Data)
-	case bus.Revocations:
-		result = s.revocations(ctx, m.Data)
-	case bus.KeyCreate:
-		result = s.create(ctx, m.Data)
-	case bus.KeyList:
-		result = s.list(ctx, m.Data)
-	case bus.KeyRevoke:
-		result = s.revoke(ctx, m.Data)
-	}
+	result := s.result(ctx, m)
 	if m.Reply == "" {
 		return
 	}
 	if err := s.conn.PublishJSON(m.Reply, result); err != nil {
 		s.log.Error("answer", "subject", m.Subject, "err", err)
+	}
+}
+
+func (s *Service) result(ctx context.Context, m *bus.Msg) any {
+	timeout := answerTimeout
+	if s.journal != nil && (m.Subject == bus.KeyCreate || m.Subject == bus.KeyRevoke) {
+		timeout = changeTimeout // and not after the end, for it waits for others
+	} else {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := s.Current(); err != nil { // it came just before this node left the group
+		if m.Subject == bus.Exchange {
+			return bus.ExchangeResult{Error: bus.ExchangeUnavailable}
+		}
+		return failure(err)
+	}
+	switch m.Subject {
+	case bus.Exchange:
+		return s.exchange(ctx, m.Data)
+	case bus.Revocations:
+		return s.revocations(ctx, m.Data)
+	case bus.KeyCreate:
+		return s.create(ctx, m.Data)
+	case bus.KeyList:
+		return s.list(ctx, m.Data)
+	default:
+		return s.revoke(ctx, m.Data)
 	}
 }
 
@@ -195,7 +299,11 @@ func (s *Service) revocations(ctx context.Context, data []byte) any {
 			return failure(fmt.Errorf("%w: %w", errRequest, err))
 		}
 	}
-	revs, err := s.store.Revocations(ctx, last)
+	list := s.store.Revocations
+	if s.cluster { // which demo keys are refused is each node's own affair
+		list = s.store.revocations
+	}
+	revs, err := list(ctx, last)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -207,17 +315,21 @@ func (s *Service) create(ctx context.Context, data []byte) keysAnswer {
 	if err := json.Unmarshal(data, &ask); err != nil {
 		return failure(fmt.Errorf("%w: %w", errRequest, err))
 	}
-	if hash, err := hex.DecodeString(ask.KeyHash); err != nil || len(hash) != 32 || ask.KeyHash != strings.ToLower(ask.KeyHash) {
+	if !isHash(ask.KeyHash) {
 		return failure(fmt.Errorf("%w: key_hash: not a SHA-256 in lower-case hexadecimal", errRequest))
 	}
-	if !strings.HasPrefix(ask.Prefix, keyPrefix) || len(ask.Prefix) != prefixShown {
+	if !strings.HasPrefix(ask.Prefix, keyPrefix) || len(ask.Prefix) != prefixShown || !isText(ask.Prefix) {
 		return failure(fmt.Errorf("%w: prefix: not the first %d characters of a key", errRequest, prefixShown))
 	}
 	key, err := ask.newKey()
 	if err != nil {
 		return failure(err)
 	}
-	info, err := s.store.add(ctx, ask.KeyHash, ask.Prefix, key)
+	add := s.store.add
+	if s.journal != nil {
+		add = s.journal.add
+	}
+	info, err := add(ctx, ask.KeyHash, ask.Prefix, key)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -245,14 +357,31 @@ func (s *Service) revoke(ctx context.Context, data []byte) keysAnswer {
 	if err := json.Unmarshal(data, &ask); err != nil {
 		return failure(fmt.Errorf("%w: %w", errRequest, err))
 	}
-	if err := s.store.Revoke(ctx, ask.ID); err != nil {
+	revoke := s.store.Revoke
+	if s.journal != nil {
+		revoke = s.journal.revoke
+	}
+	if err := revoke(ctx, ask.ID); err != nil {
 		return s.failed(err)
 	}
-	if err := s.conn.PublishJSON(bus.Revoked, bus.Revocation{KeyID: ask.ID, At: s.store.clock().Unix()}); err != nil {
+	if err := s.tell(bus.Revocation{KeyID: ask.ID, At: s.store.clock().Unix()}); err != nil {
 		return s.failed(err)
 	}
 	s.log.Info("key revoked", "key_id", ask.ID)
 	return keysAnswer{}
+}
+
+// headerStored marks a revocation that every database has, or gets without hearing of it.
+const headerStored = "Tickerd-Stored"
+
+// tell tells everyone of a revocation that is stored.
+func (s *Service) tell(rev bus.Revocation) error {
+	data, err := json.Marshal(rev)
+	if err != nil {
+		return err
+	}
+	m := &bus.Msg{Subject: bus.Revoked, Data: data, Header: map[string][]string{headerStored: {"1"}}}
+	return s.conn.PublishMsg(m)
 }
 
 // failed is failure, logged where it is ours.
@@ -267,6 +396,9 @@ func (s *Service) failed(err error) keysAnswer {
 // hear takes in what was revoked by anyone, an operator's hand included. It does
 // not block. Where a user's does not say when, all nodes are told one time for it.
 func (s *Service) hear(m *bus.Msg) {
+	if m.Header.Get(headerStored) != "" {
+		return
+	}
 	var rev bus.Revocation
 	var kind string
 	err := json.Unmarshal(m.Data, &rev)
@@ -284,6 +416,17 @@ func (s *Service) hear(m *bus.Msg) {
 		}
 	}
 	s.heard.put(rev)
+}
+
+// hearUsed takes in when keys were used on another node.
+func (s *Service) hearUsed(m *bus.Msg) {
+	var used map[string]int64
+	if err := json.Unmarshal(m.Data, &used); err != nil {
+		s.log.Warn("use of keys not understood", "subject", m.Subject, "err", err)
+		return
+	}
+	s.store.noteUsed(used)
+	s.heard.poke()
 }
 
 // write stores what was heard, and when keys were used, until all requests are
@@ -308,13 +451,25 @@ func (s *Service) write(ctx context.Context, answered <-chan struct{}) {
 				again = time.After(writeAgain)
 			} else {
 				unstored = nil
+				if s.journal != nil {
+					s.journal.poke() // the others are to know of it
+				}
 			}
 		}
-		if err := s.store.WriteUsed(store); err != nil {
-			s.log.Warn("auth", "err", err)
-		}
+		s.writeUsed(store)
 		if last {
 			return
 		}
+	}
+}
+
+// writeUsed writes when keys were used, and tells the other nodes.
+func (s *Service) writeUsed(ctx context.Context) {
+	used, err := s.store.WriteUsed(ctx)
+	if err == nil && len(used) > 0 && s.journal != nil {
+		err = s.conn.PublishJSON(bus.KeysUsed, used)
+	}
+	if err != nil {
+		s.log.Warn("auth", "err", err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,22 +30,25 @@ const (
 // DemoUser is the demo key's owner, in the role RoleUser.
 const DemoUser = "demo"
 
-// Store keeps the keys, by their hashes, and what was revoked, in a file that
+// Store keeps the keys, by their hashes, and what was revoked, in a database that
 // several processes may have open. It is safe for concurrent use.
 type Store struct {
 	db      *gorm.DB
-	present func() error // whether the file is still there
+	shared  bool         // by nodes: what is written here is known to all
+	present func() error // whether the file, if it is one, is still there
 	clock   func() time.Time
 
-	// writer is held by the one transaction that writes, so that the others wait
-	// here, in order, and not on connections that readers need.
+	// writer is held by transactions that write, as many as the database lets write at
+	// once, so that the others wait here, in order, and not on connections that readers
+	// need.
 	writer chan struct{}
 
 	// demo admits demo keys; EnsureDemo sets it.
 	demo atomic.Bool
 
-	mu   sync.Mutex
-	used map[string]int64 // key id → when, not yet written
+	mu            sync.Mutex
+	used          map[string]int64 // key id → when, not yet written
+	usedElsewhere map[string]int64 // the same, as other nodes tell
 }
 
 // keyRow is a row of the table keys. Times are unix seconds.
@@ -55,9 +60,11 @@ type keyRow struct {
 	Role       string
 	Symbols    string // patterns separated by commas; empty: no limit
 	Demo       bool
-	CreatedAt  int64 `gorm:"autoCreateTime:false"`
+	Node       string // whose demo key it is
+	CreatedAt  int64  `gorm:"autoCreateTime:false"`
 	ExpiresAt  *int64
 	RevokedAt  *int64
+	RevokedBy  string // the event that did; empty: none
 	LastUsedAt *int64
 }
 
@@ -84,19 +91,30 @@ func (r keyRow) info() Info {
 // Open opens the database that the settings name: by default the SQLite file at path,
 // which it makes if need be, readable for its owner only. A file that is damaged, of a
 // newer tickerd (ErrNewerSchema), or that cannot be written is an error that names it.
+// A PostgreSQL database is tried for half a minute; its errors name the host.
 func Open(ctx context.Context, cfg Config, path string, log *slog.Logger) (*Store, error) {
-	if cfg.Database != databaseSQLite {
-		return nil, keyError("database", "not supported yet")
+	s := &Store{clock: time.Now, used: make(map[string]int64), usedElsewhere: make(map[string]int64)}
+	var err error
+	switch {
+	case cfg.isShared():
+		s.shared, s.present, path = true, func() error { return nil }, "of several nodes"
+		s.writer = make(chan struct{}, postgresConns/2)
+		s.db, err = openPostgres(ctx, cfg.Database, log)
+	case cfg.HasDatabase():
+		s.writer = make(chan struct{}, 1)
+		s.db, err = openSQLite(ctx, path, log)
+	default:
+		return nil, errors.New(`open database: the settings say "none"`)
 	}
-	db, err := openSQLite(ctx, path, log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, clock: time.Now, writer: make(chan struct{}, 1), used: make(map[string]int64)}
-	if s.present, err = presence(path); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if !s.shared {
+		if s.present, err = presence(path); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
-	// The first write is made now, for it tells whether the file can be written.
+	// The first write is made now, for it tells whether the database can be written.
 	if err := s.write(ctx, s.forget); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close())
 	}
@@ -125,7 +143,7 @@ func (s *Store) write(ctx context.Context, f func(tx *gorm.DB) error) error {
 	return s.db.WithContext(ctx).Transaction(f)
 }
 
-// Close closes the file. What is asked of the store after that fails.
+// Close closes the database. What is asked of the store after that fails.
 func (s *Store) Close() error {
 	pool, err := s.db.DB()
 	if err != nil {
@@ -164,10 +182,34 @@ func (s *Store) add(ctx context.Context, hash, prefix string, k NewKey) (Info, e
 		return Info{}, err
 	}
 	row := s.row(hash, prefix, k)
-	if err := s.write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error }); err != nil {
+	if err := s.write(ctx, func(tx *gorm.DB) error { return s.insert(tx, &row) }); err != nil {
 		return Info{}, fmt.Errorf("store key: %w", err)
 	}
 	return row.info(), nil
+}
+
+// unused is ErrKeyRefused where there is a key of that hash.
+func (s *Store) unused(ctx context.Context, hash string) error {
+	db, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	var there int64
+	if err := db.Model(&keyRow{}).Where("hash = ?", hash).Count(&there).Error; err != nil {
+		return err
+	}
+	if there > 0 {
+		return fmt.Errorf("%w: there is one of that hash", ErrKeyRefused)
+	}
+	return nil
+}
+
+// insert adds a key that was made here.
+func (s *Store) insert(tx *gorm.DB, row *keyRow) error {
+	if err := tx.Create(row).Error; err != nil {
+		return err
+	}
+	return s.post(tx, kindKey, row.ID)
 }
 
 func (s *Store) row(hash, prefix string, k NewKey) keyRow {
@@ -241,6 +283,9 @@ func (s *Store) Exchange(ctx context.Context, hash string) bus.ExchangeResult {
 }
 
 func (s *Store) exchange(ctx context.Context, hash string) (bus.ExchangeResult, error) {
+	if !isText(hash) {
+		hash = "" // nobody's, too
+	}
 	db, err := s.read(ctx)
 	if err != nil {
 		return bus.ExchangeResult{}, fmt.Errorf("exchange key: %w", err)
@@ -271,28 +316,46 @@ func (s *Store) exchange(ctx context.Context, hash string) (bus.ExchangeResult, 
 }
 
 // WriteUsed writes when keys were last exchanged, of which Exchange takes note
-// once a minute. What cannot be written is dropped: the next exchange notes it
-// again.
-func (s *Store) WriteUsed(ctx context.Context) error {
+// once a minute, and gives what it has written of this node's own. What cannot be
+// written is dropped: the next exchange notes it again.
+func (s *Store) WriteUsed(ctx context.Context) (own map[string]int64, err error) {
 	s.mu.Lock()
-	used := s.used
-	s.used = make(map[string]int64)
+	own, others := s.used, s.usedElsewhere
+	s.used, s.usedElsewhere = make(map[string]int64), make(map[string]int64)
 	s.mu.Unlock()
-	if len(used) == 0 {
-		return nil
+	if len(own) == 0 && len(others) == 0 {
+		return nil, nil
 	}
-	err := s.write(ctx, func(tx *gorm.DB) error {
-		for id, at := range used {
-			if err := tx.Exec("UPDATE keys SET last_used_at = ? WHERE id = ?", at, id).Error; err != nil {
-				return err
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		for _, used := range []map[string]int64{own, others} {
+			// In one order for all who write at once, so that none waits for another that
+			// waits for it.
+			for _, id := range slices.Sorted(maps.Keys(used)) {
+				at := used[id]
+				err := tx.Exec("UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)", at, id, at).Error
+				if err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("write last use of keys: %w", err)
+		return nil, fmt.Errorf("write last use of keys: %w", err)
 	}
-	return nil
+	return own, nil
+}
+
+// noteUsed takes note of when keys were exchanged on another node.
+func (s *Store) noteUsed(used map[string]int64) {
+	latest := s.clock().Add(leeway).Unix()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, at := range used {
+		if isID(id) && at <= latest {
+			s.usedElsewhere[id] = max(s.usedElsewhere[id], at)
+		}
+	}
 }
 
 // EnsureDemo admits key as the demo key of this process, which is that node, and stores
@@ -305,14 +368,18 @@ func (s *Store) EnsureDemo(ctx context.Context, node string, key Key) (Info, err
 	}
 	var row keyRow
 	err := s.write(ctx, func(tx *gorm.DB) error {
-		if err := s.revokeOtherDemos(tx, key.Hash()); err != nil {
+		if err := s.revokeOtherDemos(tx, node, key.Hash()); err != nil {
 			return err
 		}
 		err := tx.Where("hash = ?", key.Hash()).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			row = s.row(key.Hash(), key.Prefix(), NewKey{User: DemoUser, Role: RoleUser})
-			row.Demo = true
-			err = tx.Create(&row).Error
+			row.Demo, row.Node = true, node
+			err = s.insert(tx, &row)
+		}
+		if err == nil && row.Demo && row.Node == "" { // made before nodes had names here
+			row.Node = node
+			err = tx.Exec("UPDATE keys SET node = ? WHERE id = ?", node, row.ID).Error
 		}
 		if err == nil && !row.Demo {
 			err = fmt.Errorf("%v is the key %s of %s", key, row.ID, row.UserID)
@@ -326,12 +393,13 @@ func (s *Store) EnsureDemo(ctx context.Context, node string, key Key) (Info, err
 	return row.info(), nil
 }
 
-func (s *Store) revokeOtherDemos(tx *gorm.DB, hash string) error {
+// revokeOtherDemos revokes the former demo keys of the node, and none of another's.
+func (s *Store) revokeOtherDemos(tx *gorm.DB, node, hash string) error {
 	var others []string
-	err := tx.Model(&keyRow{}).Where("demo AND revoked_at IS NULL AND hash <> ?", hash).Pluck("id", &others).Error
+	err := tx.Model(&keyRow{}).Where("demo AND revoked_at IS NULL AND hash <> ? AND node IN ('', ?)", hash, node).Pluck("id", &others).Error
 	for _, id := range others {
 		if err == nil {
-			err = s.revokeKey(tx, id)
+			err = s.revokeKey(tx, id, s.clock().Unix(), "")
 		}
 	}
 	return err

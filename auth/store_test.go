@@ -23,8 +23,31 @@ import (
 
 var invalid = bus.ExchangeResult{Error: bus.ExchangeInvalid}
 
-func TestCreateListExchangeRevoke(t *testing.T) {
-	s := openStore(t)
+// storeTests are those that every database must pass.
+func storeTests() map[string]func(*testing.T, *Store) {
+	return map[string]func(*testing.T, *Store){
+		"CreateListExchangeRevoke": testCreateListExchangeRevoke,
+		"InfoJSON":                 testInfoJSON,
+		"ExchangeRefuses":          testExchangeRefuses,
+		"CreateRefuses":            testCreateRefuses,
+		"UnlimitedSymbols":         testUnlimitedSymbols,
+		"ListInPages":              testListInPages,
+		"LastUsedOnceAMinute":      testLastUsedOnceAMinute,
+		"DemoKeyRefused":           testDemoKeyRefused,
+		"Record":                   testRecord,
+		"RevocationsInPages":       testRevocationsInPages,
+		"ClosedStoreIsUnavailable": testClosedStoreIsUnavailable,
+		"ManyAtOnce":               testManyAtOnce,
+	}
+}
+
+func TestStore(t *testing.T) {
+	for name, test := range storeTests() {
+		t.Run(name, func(t *testing.T) { test(t, openStore(t)) })
+	}
+}
+
+func testCreateListExchangeRevoke(t *testing.T, s *Store) {
 	s.clock = at(now0)
 	ctx := t.Context()
 	key, info, err := s.Create(ctx, NewKey{User: "ann@example.com", Role: "admin", Symbols: []string{"btc-*", "ETH-USD"}, Expires: time.Hour})
@@ -61,8 +84,7 @@ func TestCreateListExchangeRevoke(t *testing.T) {
 	}
 }
 
-func TestInfoJSON(t *testing.T) {
-	s := openStore(t)
+func testInfoJSON(t *testing.T, s *Store) {
 	s.clock = at(now0)
 	key, info, err := s.Create(t.Context(), NewKey{User: "ann"})
 	if err != nil {
@@ -79,8 +101,7 @@ func TestInfoJSON(t *testing.T) {
 	}
 }
 
-func TestExchangeRefuses(t *testing.T) {
-	s := openStore(t)
+func testExchangeRefuses(t *testing.T, s *Store) {
 	s.clock = at(now0)
 	ctx := t.Context()
 	revoked, info, err := s.Create(ctx, NewKey{User: "ann"})
@@ -108,8 +129,7 @@ func TestExchangeRefuses(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
-	s := openStore(t)
+func testCreateRefuses(t *testing.T, s *Store) {
 	for _, tt := range []struct {
 		k    NewKey
 		says string
@@ -137,8 +157,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestUnlimitedSymbols(t *testing.T) {
-	s := openStore(t)
+func testUnlimitedSymbols(t *testing.T, s *Store) {
 	for _, symbols := range [][]string{nil, {}, {"*"}, {"BTC-*", "*"}} {
 		key, info, err := s.Create(t.Context(), NewKey{User: "ann", Symbols: symbols})
 		if err != nil || !slices.Equal(info.Symbols, []string{"*"}) {
@@ -156,8 +175,7 @@ func TestRevokeUnknownKey(t *testing.T) {
 	}
 }
 
-func TestListInPages(t *testing.T) {
-	s := openStore(t)
+func testListInPages(t *testing.T, s *Store) {
 	const n = keysPage + 2
 	rows := make([]keyRow, n)
 	for i := range rows {
@@ -183,8 +201,7 @@ func TestListInPages(t *testing.T) {
 	}
 }
 
-func TestLastUsedOnceAMinute(t *testing.T) {
-	s := openStore(t)
+func testLastUsedOnceAMinute(t *testing.T, s *Store) {
 	ctx := t.Context()
 	key, _, err := s.Create(ctx, NewKey{User: "ann"})
 	if err != nil {
@@ -199,7 +216,7 @@ func TestLastUsedOnceAMinute(t *testing.T) {
 				t.Fatal(who)
 			}
 		}
-		if err := s.WriteUsed(ctx); err != nil {
+		if _, err := s.WriteUsed(ctx); err != nil {
 			t.Fatal(err)
 		}
 		list, err := s.List(ctx)
@@ -280,8 +297,7 @@ func revocations(t testing.TB, s *Store) []bus.Revocation {
 	return list
 }
 
-func TestDemoKeyRefused(t *testing.T) {
-	s := openStore(t)
+func testDemoKeyRefused(t *testing.T, s *Store) {
 	if _, err := s.EnsureDemo(t.Context(), "test", "tk_short"); !errors.Is(err, ErrKeyMalformed) {
 		t.Error(err)
 	}
@@ -298,8 +314,7 @@ func TestDemoKeyRefused(t *testing.T) {
 	}
 }
 
-func TestRecord(t *testing.T) {
-	s := openStore(t)
+func testRecord(t *testing.T, s *Store) {
 	s.clock = at(now0)
 	ctx := t.Context()
 	key, info, err := s.Create(ctx, NewKey{User: "ann"})
@@ -351,8 +366,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-func TestRevocationsInPages(t *testing.T) {
-	s := openStore(t)
+func testRevocationsInPages(t *testing.T, s *Store) {
 	const n = revocationsPage + 3
 	rows := make([]revocationRow, n)
 	for i := range rows {
@@ -384,7 +398,7 @@ func TestOpenMigratesOnce(t *testing.T) {
 	}
 	var ids []string
 	if err := s.db.Raw("SELECT id FROM migrations ORDER BY id").Scan(&ids).Error; err != nil ||
-		!slices.Equal(ids, []string{"0001_keys", "0002_revocations"}) {
+		!slices.Equal(ids, []string{"0001_keys", "0002_revocations", "0003_journal"}) {
 		t.Errorf("%q, %v", ids, err)
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
@@ -527,8 +541,7 @@ func TestOpenIsCancelled(t *testing.T) {
 	}
 }
 
-func TestClosedStoreIsUnavailable(t *testing.T) {
-	s := openStore(t)
+func testClosedStoreIsUnavailable(t *testing.T, s *Store) {
 	key, info, err := s.Create(t.Context(), NewKey{User: "ann"})
 	if err != nil {
 		t.Fatal(err)
@@ -666,8 +679,7 @@ func TestTwoProcesses(t *testing.T) {
 }
 
 // TestManyAtOnce has the readers and the writers of one store at work together.
-func TestManyAtOnce(t *testing.T) {
-	s := openStore(t)
+func testManyAtOnce(t *testing.T, s *Store) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -680,7 +692,7 @@ func TestManyAtOnce(t *testing.T) {
 				if who := s.Exchange(t.Context(), key.Hash()); who.KeyID != info.ID {
 					t.Errorf("%+v", who)
 				}
-				if err := s.WriteUsed(t.Context()); err != nil {
+				if _, err := s.WriteUsed(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if err := s.Revoke(t.Context(), info.ID); err != nil {

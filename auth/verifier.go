@@ -30,25 +30,48 @@ type Verifier struct {
 	log     *slog.Logger
 	ready   chan struct{} // closed when all that was revoked is known
 	news    *inbox
+	touch   contact
+	touched chan struct{} // has room for one: touch has turned
 }
 
 // NewVerifier needs its Run.
 func NewVerifier(s *Signer, log *slog.Logger) *Verifier {
 	revoked := newRevoked()
 	revoked.clock = func() time.Time { return s.Clock() }
-	return &Verifier{signer: s, revoked: revoked, log: log, ready: make(chan struct{}), news: newInbox()}
+	v := &Verifier{
+		signer: s, revoked: revoked, log: log,
+		ready: make(chan struct{}), news: newInbox(), touched: make(chan struct{}, 1),
+	}
+	v.touch.turned(true) // until somebody says otherwise
+	return v
 }
 
 // Ready is closed when this node knows what was revoked, and admits tokens.
 func (v *Verifier) Ready() <-chan struct{} { return v.ready }
 
 // Touch is to be called in a cluster when this node gains or loses touch with the
-// majority. It does not block.
-func (v *Verifier) Touch(in bool) {}
+// majority. In touch again, all that was revoked is asked for anew. It does not block.
+func (v *Verifier) Touch(in bool) {
+	v.touch.turned(in)
+	select {
+	case v.touched <- struct{}{}:
+	default:
+	}
+}
 
-// Current is nil while this node knows what was revoked, anywhere, and else says why it
-// may not. It costs next to nothing.
-func (v *Verifier) Current() error { return nil }
+// Current is nil while this node knows what was revoked anywhere, and else ErrUnreachable,
+// or ErrNotReady before it has known it for the first time. It costs next to nothing.
+func (v *Verifier) Current() error {
+	if v.touch.isCurrent() {
+		return nil
+	}
+	select {
+	case <-v.ready:
+		return ErrUnreachable
+	default:
+		return ErrNotReady
+	}
+}
 
 // Sign is Signer.Sign. Where the user's tokens were revoked within this very
 // second, the token says that it was made in the next one, so that it counts; the
@@ -149,13 +172,22 @@ func (v *Verifier) hear(revs ...bus.Revocation) {
 	}
 }
 
+// restore takes back revocations of keys that were withdrawn.
+func (v *Verifier) restore(keyIDs []string) {
+	for _, id := range keyIDs {
+		v.revoked.restore(id)
+	}
+}
+
 // ask looks for all revocations, soon until it has them, then now and again.
 func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
 	ready := sync.OnceFunc(func() { close(v.ready) })
 	soon := firstLook
 	for {
 		pause := lookAgain
+		turn, _ := v.touch.begin()
 		if err := v.load(ctx, conn); err == nil {
+			v.touch.caughtUp(turn)
 			ready()
 			soon = firstLook
 		} else {
@@ -168,6 +200,8 @@ func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-v.touched:
+			soon = firstLook
 		case <-time.After(pause):
 		}
 	}

@@ -8,7 +8,7 @@
 //	pricefeed.snapshot   empty, answered with a "ticker" message with every price    anyone → feed
 //	pricefeed.status     empty, answered with []Status                               anyone → feed
 //	pricefeed.candles    CandlesRequest, answered with CandlesResult             gateway → history
-//	pricefeed.stats      empty, answered with StatsResult                        gateway → history
+//	pricefeed.stats      empty or StatsRequest, answered with StatsResult        gateway → history
 //	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
 //	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it
 //	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it
@@ -17,6 +17,9 @@
 //	auth.revoked         Revocation                                              auth → gateways
 //	auth.revocations     where the last page ended, answered with []Revocation       gateway → auth, now and again
 //	auth.keys.<verb>     see package auth                                        command line → auth
+//	auth.journal.<kind>  see package auth; kept in the stream AUTH               auth → auth of all nodes
+//	auth.changed         empty: something was put into that stream               auth → auth of all nodes
+//	auth.used            when keys were exchanged: {"<key id>":1700000000,…}     auth → auth of all nodes
 //
 // Payloads are JSON, so that `nats sub 'ticker.>'` is a debugger. Times are unix
 // seconds unless the name says _ms.

@@ -49,8 +49,10 @@ func dialURL(cfg Config, name string, log *slog.Logger) (*Conn, error) {
 		nats.SetCustomDialer(valved{v}),
 		nats.ReconnectWait(reachPause),
 		nats.PingInterval(linkPing), nats.MaxPingsOutstanding(linkPings),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			log.Warn("bus is away", "conn", name, "err", err)
+		nats.DisconnectErrHandler(func(c *nats.Conn, err error) {
+			if !c.IsClosed() { // by us
+				log.Warn("bus is away", "conn", name, "err", err)
+			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("bus is back", "conn", name) }),
 	}

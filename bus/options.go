@@ -26,6 +26,9 @@ const (
 	// linkRetries is how often a node is looked for that the others have told of, once a
 	// second. One that the settings name is looked for without end.
 	linkRetries = 3600
+
+	// linkReports is of how many vain attempts in a row one is logged.
+	linkReports = 60
 )
 
 // options are NATS's, of a node with a server of its own.
@@ -41,6 +44,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 		StoreDir:               store,
 		SyncAlways:             true,
 		DisableJetStreamBanner: true,
+		ReconnectErrorReports:  linkReports,
 	}
 	if err := listenForClients(opts, cfg); err != nil {
 		return nil, err

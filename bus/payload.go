@@ -85,6 +85,7 @@ type Status struct {
 	Symbols []string `json:"symbols"`
 	Sources []string `json:"sources,omitempty"` // behind the price, where it is what several agree on
 	PartOf  string   `json:"part_of,omitempty"` // the source that this one is only a part of
+	Gone    bool     `json:"gone,omitempty"`    // they are not published any more: who comes later is not told of them
 }
 
 // Alive says who publishes.
@@ -111,11 +112,18 @@ type CandlesResult struct {
 	Data     json.RawMessage `json:"data,omitempty"` // [[1700000000,42000.12,42010,41990.5,42001],…]: start, open, high, low, close
 }
 
+// StatsRequest asks for what became of every symbol in the last 24 hours: of as many as
+// fit into a message, from one on.
+type StatsRequest struct {
+	From int `json:"from,omitempty"` // StatsResult.Next; 0: the first symbol
+}
+
 // StatsResult has an object for each symbol, or says why there are none:
 // {"symbol":"BTC-USD","open":41000,"high":42100,"low":40900.5,"last":42000.12,"change":1000.12,"change_percent":2.44,"since":1699913600}
 type StatsResult struct {
 	Error string            `json:"error,omitempty"`
 	Data  []json.RawMessage `json:"data,omitzero"`
+	Next  int               `json:"next,omitempty"` // where there are more: StatsRequest.From of these
 }
 
 // ExchangeRequest asks who holds an API key. The key itself never travels.

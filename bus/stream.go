@@ -115,6 +115,39 @@ func (s *Stream) Next(ctx context.Context, subject string, from uint64) (seq uin
 	return m.Sequence, m.Data, nil
 }
 
+// Kept is a message of a stream.
+type Kept struct {
+	Subject string
+	Seq     uint64 // its number
+	Data    []byte
+}
+
+// From is the first message, of whatever subject, whose number is at least from; or
+// ErrNotKept, where there is none yet as far as the asked node has come.
+func (s *Stream) From(ctx context.Context, from uint64) (Kept, error) {
+	m, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(">"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNotKept
+	}
+	if err != nil {
+		return Kept{}, fmt.Errorf("get what follows %d: %w", from, err)
+	}
+	return Kept{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
+}
+
+// Look asks the cluster for the stream, and brings Created up to date: ErrNotKept where
+// there is none of the name any more.
+func (s *Stream) Look(ctx context.Context) error {
+	_, err := s.stream.Info(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = ErrNotKept
+	}
+	if err != nil {
+		return fmt.Errorf("look for the stream: %w", err)
+	}
+	return nil
+}
+
 // Trim removes the messages of a subject whose numbers are below before.
 func (s *Stream) Trim(ctx context.Context, subject string, before uint64) error {
 	err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(before))

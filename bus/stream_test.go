@@ -53,6 +53,15 @@ func TestStream(t *testing.T) {
 	if _, _, err := stream.Next(t.Context(), "kept.a", 5); !errors.Is(err, bus.ErrNotKept) {
 		t.Errorf("next behind the last: %v", err)
 	}
+	if got, err := stream.From(t.Context(), 1); err != nil || got.Seq != 2 || got.Subject != "kept.b" || string(got.Data) != "2" {
+		t.Errorf("from 1: %+v, %v", got, err)
+	}
+	if _, err := stream.From(t.Context(), 5); !errors.Is(err, bus.ErrNotKept) {
+		t.Errorf("from behind the last: %v", err)
+	}
+	if err := stream.Look(t.Context()); err != nil || stream.Created().IsZero() {
+		t.Errorf("look: %v", err)
+	}
 	subjects, err := stream.Subjects(t.Context(), "kept.*")
 	if slices.Sort(subjects); err != nil || !slices.Equal(subjects, []string{"kept.a", "kept.b"}) {
 		t.Errorf("subjects: %v, %v", subjects, err)

@@ -10,16 +10,17 @@ const (
 	// PriceSnapshot is answered by the node that publishes, with a "ticker" message
 	// with "snapshot":true that holds every known price in the configured order, and
 	// seq and ts of the last tick, both 0 before the first. PriceStatus is answered
-	// with a list of Status, one for each state that some symbol is in, live
-	// included; empty with the simulator. They are not below ticker., where everyone
+	// with a list of Status, one for each state that some symbol is in, live and gone
+	// included; empty with the simulator. Where it would be too long for a message it
+	// is several. They are not below ticker., where everyone
 	// may listen: a listener counts as a responder, and who asked in vain would not
 	// be told at once.
 	PriceSnapshot = "pricefeed.snapshot"
 	PriceStatus   = "pricefeed.status"
 
 	// PriceCandles is a CandlesRequest, answered with CandlesResult; PriceStats is
-	// empty, or an empty object, answered with StatsResult: what became of every
-	// symbol in the last 24 hours. Where nobody keeps a history, nobody answers.
+	// empty or a StatsRequest, answered with StatsResult: what became of every symbol
+	// in the last 24 hours. Where nobody keeps a history, nobody answers.
 	PriceCandles = "pricefeed.candles"
 	PriceStats   = "pricefeed.stats"
 
@@ -38,8 +39,19 @@ const (
 	// NodesUsers is how many connections users have on each node.
 	NodesUsers = "node.*.users"
 
-	// KeysChanged tells that something was put into the journal of keys.
+	// KeysChanged tells that something was put into the journal of keys. KeysUsed tells
+	// when keys were exchanged: {"<key id>":1700000000,…}.
 	KeysChanged = "auth.changed"
+	KeysUsed    = "auth.used"
+
+	// The journal of keys is the stream KeyJournal, of what is published below
+	// auth.journal., as package auth says.
+	KeyJournal       = "AUTH"
+	Journal          = "auth.journal.>"
+	JournalMark      = "auth.journal.mark"
+	JournalKey       = "auth.journal.key"
+	JournalRevoked   = "auth.journal.revoked"
+	JournalWithdrawn = "auth.journal.withdrawn"
 
 	Exchange    = "auth.exchange"
 	Revoked     = "auth.revoked"

@@ -70,10 +70,10 @@ func TestBadSettings(t *testing.T) {
 		"pricefeed.kraken.url=x":           "TICKERD_PRICEFEED_KRAKEN_URL: ",
 		"pricefeed.replay.speed=0":         "TICKERD_PRICEFEED_REPLAY_SPEED: ",
 		"bus.routes=node-1:6222":           "TICKERD_BUS_ROUTES: is set, and cluster_listen is not",
+		"bus.cluster_listen=6222":          "TICKERD_BUS_CLUSTER_LISTEN: ",
 		"bus.cluster_listen=:6222":         "bus.routes: empty",
-		"bus.url=127.0.0.1:4222":           "TICKERD_BUS_URL: not an address",
-		"auth.database=postgres://x/y":     "TICKERD_AUTH_DATABASE: ",
-		"auth.database=none":               "TICKERD_AUTH_DATABASE: ",
+		"bus.url=127.0.0.1:4222":           "TICKERD_BUS_URL: ",
+		"auth.database=mysql://x/y":        "TICKERD_AUTH_DATABASE: ",
 		"auth.token_key=short":             "TICKERD_AUTH_TOKEN_KEY: ",
 		"server.tls_cert=/etc/tickerd.crt": "TICKERD_SERVER_TLS_CERT: is set, and tls_key is not",
 	} {

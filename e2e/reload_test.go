@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -44,8 +45,22 @@ func TestReload(t *testing.T) {
 	if got := feed.Unsubscribed(); !slices.Equal(got, []string{"ETH-USD"}) {
 		t.Errorf("unsubscribed: %v", got)
 	}
+	c.Until("word of what is gone", func(m nodetest.Message) bool {
+		return m.Type == "status" && m.State == "down" && slices.Equal(m.Symbols, []string{"ETH-USD"}) && strings.Contains(m.Raw, `"gone":true`)
+	})
 	feed.Trade("SOL-USD", "3.50")
 	c.Until("the new symbol", func(m nodetest.Message) bool { return m.Of("SOL-USD") == "3.50" })
 	feed.Trade("BTC-USD", "1.60")
 	c.Until("the old symbol", func(m nodetest.Message) bool { return m.Of("BTC-USD") == "1.60" })
+
+	// Who comes later is not told of it.
+	late := n.Dial(t, n.Token(t, n.Key), "")
+	late.Greeting()
+	feed.Trade("BTC-USD", "1.70")
+	late.Until("the next price", func(m nodetest.Message) bool {
+		if strings.Contains(m.Raw, "ETH-USD") {
+			t.Errorf("told %s", m.Raw)
+		}
+		return m.Of("BTC-USD") == "1.70"
+	})
 }

@@ -24,13 +24,18 @@ func (g *Gateway) getStats(w http.ResponseWriter, r *http.Request) {
 		g.answerRefusal(w, refusePolicy)
 		return
 	}
-	var result bus.StatsResult
-	if err := g.askHistory(r, bus.PriceStats, struct{}{}, &result); err != nil || result.Data == nil {
-		g.failHistory(w, r, err, result.Error)
-		return
+	all := []json.RawMessage{}
+	for from, more := 0, true; more; {
+		var result bus.StatsResult
+		if err := g.askHistory(r, bus.PriceStats, bus.StatsRequest{From: from}, &result); err != nil || result.Data == nil {
+			g.failHistory(w, r, err, result.Error)
+			return
+		}
+		all = append(all, result.Data...)
+		from, more = result.Next, result.Next > from
 	}
 	matches := ticker.Rules(symbols).Matcher()
-	writeJSON(w, http.StatusOK, map[string]any{"data": slices.DeleteFunc(result.Data, func(stats json.RawMessage) bool {
+	writeJSON(w, http.StatusOK, map[string]any{"data": slices.DeleteFunc(all, func(stats json.RawMessage) bool {
 		var of struct {
 			Symbol ticker.Symbol `json:"symbol"`
 		}

@@ -31,15 +31,15 @@ type board struct {
 
 type entry struct {
 	said
-	heard   time.Time // when the source last said something of it
-	refused bool      // by the source, until it is heard again
-	changed bool      // is among the changed
+	refused bool // by the source, until it is heard again
+	changed bool // is among the changed
 }
 
 // What is said of a symbol.
 type said struct {
 	price ticker.Price // without digits: none yet
 	state string       // bus.Live, bus.Stale or bus.Down, as of the last watch
+	heard time.Time    // when the source last said something of it
 }
 
 func newBoard(symbols []ticker.Symbol, staleAfter time.Duration) *board {

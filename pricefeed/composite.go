@@ -56,6 +56,9 @@ func judge(each []said, band float64, was sources) verdict {
 	quotes := list[:0]
 	v.state = bus.Down
 	for i, s := range each {
+		if s.heard.After(v.heard) {
+			v.heard = s.heard
+		}
 		if s.state == bus.Live || v.state == bus.Down {
 			v.state = s.state
 		}

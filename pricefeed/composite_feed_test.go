@@ -1,6 +1,9 @@
 package pricefeed
 
 import (
+	"encoding/json"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +95,9 @@ func statusIn(t *testing.T, m *bus.Msg) string {
 	if s.Sources != nil {
 		text += " " + strings.Join(s.Sources, ",")
 	}
+	if s.Gone {
+		text += " gone"
+	}
 	return text
 }
 
@@ -179,14 +185,72 @@ func TestSubscribe(t *testing.T) {
 	x.a.Price(price("B-USD", "200", 10))
 	x.turned("a live A-USD,B-USD", "composite live A-USD,B-USD a", "A-USD=100,B-USD=200")
 	x.list([]ticker.Symbol{"C-USD", "B-USD"})
-	x.turned("composite down A-USD", "a down A-USD", "b down A-USD", "c down A-USD",
-		"a down C-USD", "a live B-USD", "b down C-USD,B-USD", "c down C-USD,B-USD", "composite down C-USD", "composite live B-USD a")
+	x.turned("composite down A-USD gone", "a down A-USD gone", "b down A-USD gone", "c down A-USD gone",
+		"a down C-USD", "b down C-USD", "c down C-USD", "composite down C-USD")
 	x.a.Price(price("A-USD", "101", 10))
 	x.a.Price(price("B-USD", "201", 10))
 	x.a.Price(price("C-USD", "301", 10))
 	x.turned("a live C-USD", "composite live C-USD a", "C-USD=301,B-USD=201")
 	if got := string(x.snapshot()); !strings.Contains(got, "C-USD") || strings.Contains(got, "A-USD") {
 		t.Errorf("snapshot %s", got)
+	}
+
+	// Who asks is told what is gone, until it is there again.
+	gone := func() (symbols []string) {
+		for _, s := range x.current() {
+			if s.Gone && s.Source == SourceComposite {
+				symbols = append(symbols, s.Symbols...)
+			}
+		}
+		return symbols
+	}
+	x.list([]ticker.Symbol{"C-USD"})
+	if got := gone(); !slices.Equal(got, []string{"A-USD", "B-USD"}) {
+		t.Errorf("gone are %v", got)
+	}
+	x.list([]ticker.Symbol{"C-USD", "B-USD"})
+	if got := gone(); !slices.Equal(got, []string{"A-USD"}) {
+		t.Errorf("gone are %v", got)
+	}
+}
+
+// However many symbols there are, and however long their names and prices, what is
+// answered fits into messages of NATS.
+func TestLongestAnswers(t *testing.T) {
+	x := newTrio(t)
+	var symbols []ticker.Symbol
+	for i := range maxSymbols {
+		symbols = append(symbols, ticker.Symbol(fmt.Sprintf("%032d-%032d", i, i)))
+	}
+	x.list(symbols)
+	const digits = "123456789012345.123456789012345678" // with more it is no price
+	for _, b := range []*board{x.a, x.b, x.c} {
+		b.Link(true)
+		for _, s := range symbols {
+			b.Price(price(s, digits, math.MaxInt64))
+		}
+	}
+	x.turn(time.Now())
+	answers := &wire{t, x.conn, make(chan *bus.Msg, 100)}
+	if _, err := x.conn.SubscribeChan("answers", answers.msgs); err != nil {
+		t.Fatal(err)
+	}
+	answers.flush()
+	x.answer(&bus.Msg{Subject: bus.PriceSnapshot, Reply: "answers"})
+	if got := len(parseTick(t, answers.next().Data).Data); got != maxSymbols {
+		t.Errorf("a snapshot of %d symbols", got)
+	}
+	x.answer(&bus.Msg{Subject: bus.PriceStatus, Reply: "answers"})
+	for count := 0; count < 4*maxSymbols; {
+		var list []bus.Status
+		if err := json.Unmarshal(answers.next().Data, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			if s.State == bus.Live {
+				count += len(s.Symbols)
+			}
+		}
 	}
 }
 

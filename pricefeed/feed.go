@@ -44,7 +44,8 @@ type Feed struct {
 
 	// Owned by publish.
 	symbols  []ticker.Symbol
-	markets  []market // of each symbol
+	markets  []market        // of each symbol
+	gone     []ticker.Symbol // the last that were among symbols
 	lease    *bus.Lease
 	waiting  []int          // symbols whose verdict may have changed
 	rows     [][]said       // what each origin says of those

@@ -28,6 +28,7 @@ func (f *Feed) watch(now time.Time) {
 		}
 		f.verdicts = append(f.verdicts, judge(each[:len(f.origins)], f.cfg.Composite.Band, f.markets[i].outliers))
 	}
+	f.noteMissed(now)
 	f.tellVerdicts()
 }
 

@@ -65,6 +65,7 @@ type player interface {
 // A market is a symbol as the feed has published it.
 type market struct {
 	price    ticker.Price // without digits: none yet
+	lost     time.Time    // when there was last a price to publish; zero: there is one
 	waits    bool         // is among the feed's waiting
 	state    string       // of the composite, as last told; "": not yet
 	from     sources      // as last told

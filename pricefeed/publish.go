@@ -50,7 +50,10 @@ func (f *Feed) publish(ctx context.Context) error {
 			if pace.advance(now) {
 				f.counters.late.Add(1)
 			}
-			if now.Sub(last) > standstill {
+			if pause := now.Sub(last); pause > standstill {
+				if pause > f.cfg.StaleAfter {
+					f.missAll(last, now)
+				}
 				f.doubt()
 			}
 			last = now
@@ -126,11 +129,14 @@ func (f *Feed) turn(now time.Time) {
 	f.collect()
 	for len(f.batch) > 0 {
 		err := f.send(now)
-		f.failing.Store(err != nil)
+		failed := f.failing.Swap(err != nil)
 		if err != nil {
 			f.counters.failures.Add(1)
 			f.complain("publish prices", err)
 			return
+		}
+		if failed && now.Sub(f.spoke) > standstill {
+			f.missAll(f.spoke, now)
 		}
 		f.spoke = now
 	}

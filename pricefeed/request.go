@@ -50,7 +50,7 @@ func (f *Feed) answer(m *bus.Msg) {
 	case bus.PriceSnapshot:
 		err = f.bus.PublishMsg(&bus.Msg{Subject: m.Reply, Header: f.message.Header, Data: f.snapshot()})
 	case bus.PriceStatus:
-		err = f.bus.PublishJSON(m.Reply, f.current())
+		err = f.answerStatus(m.Reply)
 	}
 	if err != nil {
 		f.complain("answer "+m.Subject, err)
@@ -73,6 +73,37 @@ func (f *Feed) snapshot() []byte {
 	return append(msg, ticker.Tail...)
 }
 
+// maxStatus is how long an answer with states becomes, in bytes. Those of one source and
+// state fit into it, however many symbols there are.
+const maxStatus = 512 << 10
+
+// answerStatus answers with the state of every symbol, in as many messages as it takes.
+func (f *Feed) answerStatus(reply string) error {
+	for list := f.current(); ; {
+		n := fitStatus(list)
+		if err := f.bus.PublishJSON(reply, list[:n]); err != nil || n == len(list) {
+			return err
+		}
+		list = list[n:]
+	}
+}
+
+// fitStatus is how many of list an answer takes, one at least.
+func fitStatus(list []bus.Status) int {
+	const around = 256 // more than there is besides the symbols
+	size := 0
+	for n, s := range list {
+		size += around
+		for _, symbol := range s.Symbols {
+			size += len(symbol) + len(`"",`)
+		}
+		if size > maxStatus && n > 0 {
+			return n
+		}
+	}
+	return len(list)
+}
+
 // current is the state of every symbol, as last told.
 func (f *Feed) current() []bus.Status {
 	all := make([]int, len(f.symbols))
@@ -88,5 +119,5 @@ func (f *Feed) current() []bus.Status {
 	if f.isComposite() {
 		list = append(list, f.ofComposite(all)...)
 	}
-	return list
+	return append(list, f.ofGone(f.gone)...)
 }

@@ -1,8 +1,6 @@
 package pricefeed
 
 import (
-	"slices"
-
 	"tickerd/bus"
 	"tickerd/ticker"
 )
@@ -26,19 +24,21 @@ func (f *Feed) list(symbols []ticker.Symbol) {
 		f.log.Warn("symbols of a recording change at the next start")
 		return
 	}
+	kept, gone := moved(f.symbols, symbols)
+	f.tell(f.ofGone(gone))
+	_, f.gone = moved(append(f.gone, gone...), symbols)
+	f.gone = f.gone[max(0, len(f.gone)-maxSymbols):]
 	markets := make([]market, len(symbols))
-	var gone []string
-	for i, s := range f.symbols {
-		if n := slices.Index(symbols, s); n >= 0 {
-			markets[n] = f.markets[i]
-		} else {
-			gone = append(gone, string(s))
-		}
+	for from, to := range kept {
+		markets[to] = f.markets[from]
 	}
-	f.tellGone(gone)
-	f.symbols, f.markets = symbols, markets
+	f.symbols, f.markets, f.waiting = symbols, markets, f.waiting[:0]
+	for i := range markets {
+		markets[i].waits = true
+		f.waiting = append(f.waiting, i)
+	}
 	for _, o := range f.origins {
-		o.list(symbols)
+		o.list(symbols, kept)
 	}
 	if s, ok := f.player.(*simulator); ok {
 		s.subscribe(symbols)
@@ -46,31 +46,56 @@ func (f *Feed) list(symbols []ticker.Symbol) {
 	if f.history != nil {
 		f.history.SetSymbols(symbols)
 	}
-	f.untold = true
 	f.log.Info("symbols have changed", "symbols", len(symbols), "gone", len(gone))
 }
 
-// tellGone tells that nothing is known any more of symbols.
-func (f *Feed) tellGone(symbols []string) {
-	if len(symbols) == 0 {
-		return
+// moved tells where those of some symbols are among others, by where they were, and which
+// are none of these.
+func moved(symbols, others []ticker.Symbol) (kept map[int]int, gone []ticker.Symbol) {
+	index := make(map[ticker.Symbol]int, len(others))
+	for i, s := range others {
+		index[s] = i
 	}
-	status := bus.Status{Type: "status", State: bus.Down, Symbols: symbols}
+	kept = make(map[int]int, len(symbols))
+	for i, s := range symbols {
+		if to, found := index[s]; found {
+			kept[i] = to
+		} else {
+			gone = append(gone, s)
+		}
+	}
+	return kept, gone
+}
+
+// ofGone is what is told of symbols that are not published any more.
+func (f *Feed) ofGone(symbols []ticker.Symbol) (list []bus.Status) {
+	if len(symbols) == 0 {
+		return nil
+	}
+	status := bus.Status{Type: "status", State: bus.Down, Gone: true}
+	for _, s := range symbols {
+		status.Symbols = append(status.Symbols, string(s))
+	}
 	if f.isComposite() {
 		status.Source = SourceComposite
-		f.tell([]bus.Status{status})
+		list = append(list, status)
 		status.PartOf = SourceComposite
 	}
 	for _, o := range f.origins {
 		status.Source = o.name
-		f.tell([]bus.Status{status})
+		list = append(list, status)
 	}
+	return list
 }
 
-// list makes symbols those of the origin.
-func (o *origin) list(symbols []ticker.Symbol) {
+// list makes symbols those of the origin. Kept says where those are that it had.
+func (o *origin) list(symbols []ticker.Symbol, kept map[int]int) {
 	o.board.list(symbols)
-	o.told = make([]string, len(symbols))
+	told := make([]string, len(symbols))
+	for from, to := range kept {
+		told[to] = o.told[from]
+	}
+	o.told, o.untold = told, true
 	if o.source != nil {
 		o.source.Subscribe(symbols)
 	}

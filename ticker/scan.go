@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -181,7 +183,7 @@ func scanAny(msg []byte, t *Scanned) error {
 		TS   *int64            `json:"ts"`
 		Data []json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(msg, &tick); err != nil {
+	if err := decode(msg, &tick, "type", "seq", "ts", "data"); err != nil {
 		return fmt.Errorf("%w: %w", ErrTick, err)
 	}
 	switch {
@@ -199,7 +201,7 @@ func scanAny(msg []byte, t *Scanned) error {
 			Price     json.RawMessage `json:"price"`
 			Timestamp *int64          `json:"timestamp"`
 		}
-		if err := json.Unmarshal(raw, &p); err != nil {
+		if err := decode(raw, &p, "symbol", "price", "timestamp"); err != nil {
 			return fmt.Errorf("%w: data[%d]: %w", ErrTick, i, err)
 		}
 		if !isSymbol([]byte(p.Symbol)) {
@@ -212,6 +214,36 @@ func scanAny(msg []byte, t *Scanned) error {
 			return fmt.Errorf("%w: data[%d]: no timestamp", ErrTick, i)
 		}
 		t.Data = append(t.Data, Element{Symbol: []byte(p.Symbol), JSON: raw})
+	}
+	return nil
+}
+
+// decode is json.Unmarshal of an object in which each of names stands once at most, and
+// in no other case: clients get it as it came, and not all read it alike.
+func decode(object []byte, v any, names ...string) error {
+	if err := json.Unmarshal(object, v); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil { // the brace
+		return err
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string)
+		n := slices.IndexFunc(names, func(known string) bool { return strings.EqualFold(known, name) })
+		if n >= 0 && (name != names[n] || seen[name]) {
+			return fmt.Errorf("%q is another %q", clip(name), names[n])
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -85,6 +85,9 @@ func TestScanRefuses(t *testing.T) {
 		"no timestamp":        tickOf(`{"symbol":"A-B","price":1}`),
 		"timestamp broken":    tickOf(`{"symbol":"A-B","price":1,"timestamp":1.5}`),
 		"timestamp zeros":     tickOf(`{"symbol":"A-B","price":1,"timestamp":01}`),
+		"another case":        tickOf(`{"sYmbol":"A-B","price":1,"timestamp":1}`),
+		"price twice":         tickOf(`{"symbol":"A-B","price":"","price":1,"timestamp":1}`),
+		"seq twice":           `{"type":"ticker","seq":1,"seq":2,"ts":1,"data":[]}`,
 		"not UTF-8":           `{"type":"ticker","seq":1,"ts":1,"data":[],"x":"` + "\xff" + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,7 @@ type commands struct {
 	Bench    benchCommand   `cmd:"" help:"Measure how a server serves very many clients."`
 	Standin  standinCommand `cmd:"" help:"Stand in for the exchanges, with prices that are made up."`
 	Nodes    nodesCommand   `cmd:"" help:"Show the nodes of the cluster."`
+	Ready    readyCommand   `cmd:"" help:"Tell whether the server on this machine can do its work."`
 	Settings configCommand  `cmd:"" name:"config" help:"Print the settings in effect."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
 }

@@ -190,10 +190,6 @@ func TestBadSettings(t *testing.T) {
 			file: "[auth]\ndemo = true\n\n[[auth.policies]]\nname = \"a\"\neffect = \"maybe\"\n",
 			want: `config.toml:4: auth.policies: a: effect "maybe": must be "allow" or "deny"`,
 		},
-		"later version": {
-			file: "[bus]\nurl = \"nats://localhost\"\n",
-			want: "config.toml:2: bus.url: not supported yet: this version runs on one node, with its own bus",
-		},
 		"empty data_dir": {
 			file: "data_dir = \"\"\n",
 			want: "config.toml:1: data_dir: must not be empty",

@@ -29,7 +29,7 @@ type message struct {
 	TS       int64
 	Data     []struct {
 		Symbol    string
-		Price     json.Number
+		Price     json.RawMessage
 		Timestamp int64
 	}
 
@@ -268,7 +268,7 @@ func (c *client) checkPrices(t *testing.T, e *exchange, m message) {
 		if !c.rules.Match(ticker.Symbol(d.Symbol)) {
 			t.Fatalf("got %s with %v", d.Symbol, c.rules)
 		}
-		c.prices[d.Symbol] = d.Price.String()
+		c.prices[d.Symbol] = string(d.Price)
 	}
 	for s, p := range e.truth[m.Seq] {
 		if c.rules.Match(ticker.Symbol(s)) && c.prices[s] != p {

@@ -68,7 +68,7 @@ func TestGap(t *testing.T) {
 	want(t, "tick 5 again", hub.Tick(tick(5, "A-B=5"), 1), fanout.ErrOldSeq)
 	wantNext(t, &all, tick(1, "A-B=1", "C-D=1"), tick(2, "A-B=2"))
 	wantNext(t, &some, tick(1, "C-D=1"))
-	if m := parse(t, all.Snapshot()); m[0].Seq != 2 || m[0].Data[0].Price != "2" {
+	if m := parse(t, all.Snapshot()); m[0].Seq != 2 || string(m[0].Data[0].Price) != "2" {
 		t.Errorf("within the gap: %+v", m)
 	}
 	if hub.CanResume(4) || !hub.CanResume(1) {

@@ -43,7 +43,7 @@ type Hub struct {
 	adopted   uint64        // the tick of the last snapshot that was adopted
 	aside     aside
 	symbols   *symbols
-	latest    [][]byte // each symbol's newest element
+	latest    [][]byte // each symbol's newest element; empty: it is gone
 	news      set      // the symbols that the last tick changed
 	history   history
 	status    *status

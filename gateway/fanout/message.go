@@ -65,11 +65,13 @@ func (c *composer) begin(seq uint64, ts int64, snapshot bool) {
 	c.head = ticker.AppendHead(c.head[:0], seq, ts, snapshot)
 }
 
-// compose gives the message with the elements in both a and b.
+// compose gives the message with the elements in both a and b, as far as there are any.
 func (c *composer) compose(elements [][]byte, a, b set) message {
 	c.elements = c.elements[:0]
 	for i := range both(a, b) {
-		c.elements = append(c.elements, elements[i])
+		if len(elements[i]) > 0 {
+			c.elements = append(c.elements, elements[i])
+		}
 	}
 	return composed(c.head, c.elements)
 }

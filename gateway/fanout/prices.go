@@ -10,26 +10,33 @@ import (
 // ErrUnknownSymbol is AppendPrice's answer for a symbol without a price.
 const ErrUnknownSymbol = Error("unknown symbol")
 
-// Knows reports whether there was a price of the symbol.
+// Knows reports whether there is a price of the symbol.
 func (h *Hub) Knows(s ticker.Symbol) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, known := h.symbols.index[string(s)]
-	return known
+	return h.knows(s)
 }
 
-// Symbols are all of which there was a price.
-func (h *Hub) Symbols() []ticker.Symbol { return slices.Clone(h.known().names) }
+func (h *Hub) knows(s ticker.Symbol) bool {
+	i, known := h.symbols.index[string(s)]
+	return known && len(h.latest[i]) > 0
+}
+
+// Symbols are all of which there is a price.
+func (h *Hub) Symbols() []ticker.Symbol {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.symbols.names), func(s ticker.Symbol) bool { return !h.knows(s) })
+}
 
 // AppendPrice appends the newest element of one symbol.
 func (h *Hub) AppendPrice(dst []byte, s ticker.Symbol) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i, known := h.symbols.index[string(s)]
-	if !known {
+	if !h.knows(s) {
 		return dst, ErrUnknownSymbol
 	}
-	return append(dst, h.latest[i]...), nil
+	return append(dst, h.latest[h.symbols.index[string(s)]]...), nil
 }
 
 // AppendPrices appends {"seq":…,"ts":…,"data":[…]} with all that sees lets through.

@@ -65,10 +65,13 @@ func (h *Hub) newsOf(said bus.Status) bus.Status {
 	}
 	said.Symbols = slices.DeleteFunc(said.Symbols, func(symbol string) bool {
 		now, known := before[symbol]
-		if !known {
-			return said.State == bus.Live && said.Sources == nil
+		switch {
+		case known:
+			return !said.Gone && now == standingOf(said)
+		case said.Gone:
+			return !h.knows(ticker.Symbol(symbol))
 		}
-		return now == standingOf(said)
+		return said.State == bus.Live && said.Sources == nil
 	})
 	return said
 }
@@ -79,6 +82,9 @@ func (h *Hub) tell(news bus.Status, msg []byte) {
 	defer h.mu.Unlock()
 	h.status = h.status.with(news)
 	h.dropSnapshots()
+	if news.Gone {
+		h.forget(news.Symbols)
+	}
 	for _, s := range h.streams {
 		switch told := visible(news, s.may); {
 		case len(told.Symbols) == len(news.Symbols):
@@ -87,6 +93,17 @@ func (h *Hub) tell(news bus.Status, msg []byte) {
 			h.batch.status(s, h.seq, whole(encode(told)))
 		}
 	}
+}
+
+// forget takes away the prices of symbols that are gone. Nobody can resume from before
+// that, who may not know of it.
+func (h *Hub) forget(symbols []string) {
+	for _, symbol := range symbols {
+		if i, known := h.symbols.index[symbol]; known {
+			h.latest[i] = h.latest[i][:0]
+		}
+	}
+	h.history = history{floor: h.seq}
 }
 
 // visible is what of some news may be told.
@@ -144,7 +161,7 @@ func (s standing) status(source string, symbols []string) bus.Status {
 }
 
 // with is s after some news: what they say of a source's symbols replaces what was
-// said of them before.
+// said of them before. Of those that are gone nothing stays.
 func (s *status) with(news bus.Status) *status {
 	next := &status{symbols: map[string]map[string]standing{}}
 	if s != nil {
@@ -153,7 +170,11 @@ func (s *status) with(news bus.Status) *status {
 	symbols := map[string]standing{}
 	maps.Copy(symbols, next.symbols[news.Source])
 	for _, symbol := range news.Symbols {
-		symbols[symbol] = standingOf(news)
+		if news.Gone {
+			delete(symbols, symbol)
+		} else {
+			symbols[symbol] = standingOf(news)
+		}
 	}
 	next.symbols[news.Source] = symbols
 	for _, source := range slices.Sorted(maps.Keys(next.symbols)) {

@@ -2,6 +2,8 @@ package fanout_test
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +77,51 @@ func TestStatusOfSeveralSources(t *testing.T) {
 	if got := c.Subscribe(limited); !bytes.HasSuffix(got, some) || bytes.Contains(got, []byte("A-B")) {
 		t.Errorf("who may see C-D: got %q, want %q at its end", got, some)
 	}
+}
+
+// Of symbols that are gone is told once, and then nothing any more: no price, no status.
+func TestStatusOfWhatIsGone(t *testing.T) {
+	hub := fanout.NewHub(nil)
+	c := fanout.NewCursor(hub)
+	c.Subscribe(everything)
+	publish(t, hub, tickOf(1, "A-B"))
+	publish(t, hub, tickOf(2, "C-D"))
+	if !hub.CanResume(1) {
+		t.Error("the second tick is not kept")
+	}
+	const gone = `{"type":"status","source":"coinbase","state":"down","symbols":["A-B","X-Y"],"gone":true}`
+	const stale = `{"type":"status","source":"coinbase","state":"stale","symbols":["A-B","C-D"]}`
+	for _, msg := range []string{stale, gone} {
+		want(t, msg, hub.Status([]byte(msg)), nil)
+	}
+	want(t, "what is known", hub.States([]byte("["+gone+"]")), nil)
+	wantNext(t, &c, tickOf(1, "A-B"), tickOf(2, "C-D"), []byte(stale), []byte(gone))
+	late := fanout.NewCursor(hub)
+	if got := late.Subscribe(everything); bytes.Contains(got, []byte("A-B")) || !bytes.Contains(got, []byte("C-D")) {
+		t.Errorf("who comes later is told %q", got)
+	}
+	if _, err := hub.AppendPrice(nil, "A-B"); !errors.Is(err, fanout.ErrUnknownSymbol) || hub.Knows("A-B") || !slices.Equal(hub.Symbols(), []ticker.Symbol{"C-D"}) {
+		t.Errorf("%v, %v", err, hub.Symbols())
+	}
+	if got := hub.AppendPrices(nil, everything.Sees); bytes.Contains(got, []byte("A-B")) {
+		t.Errorf("prices %s", got)
+	}
+	if hub.CanResume(1) {
+		t.Error("who was away resumes from before it")
+	}
+
+	// It may come back.
+	publish(t, hub, tickOf(3, "A-B"))
+	wantNext(t, &c, tickOf(3, "A-B"))
+	if !hub.Knows("A-B") {
+		t.Error("A-B is not known again")
+	}
+
+	// Who has not heard of it is told when the publisher is asked.
+	for range 2 {
+		want(t, "what is known", hub.States([]byte("["+gone+"]")), nil)
+	}
+	wantNext(t, &c, []byte(`{"type":"status","source":"coinbase","state":"down","symbols":["A-B"],"gone":true}`))
 }
 
 // TestStatusIsNeverLost holds that a price is not taken for live, or for stale,

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/gobwas/ws"
@@ -68,13 +69,19 @@ func (b *bare) run(ctx context.Context) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var p pace
+	var stamp time.Time
 	for seq := uint64(1); ; seq++ {
 		now, overdue, ok := p.next(ctx)
 		if !ok {
 			break
 		}
 		b.welcome(greetingAt(seq-1, now))
-		f := b.tick.set(seq, now.Add(-overdue))
+		at := now.Add(-overdue)
+		if earliest := stamp.Add(time.Microsecond); at.Before(earliest) { // the one before was late itself
+			at = earliest
+		}
+		stamp = at
+		f := b.tick.set(seq, at)
 		for _, s := range b.sockets {
 			s.send(f)
 		}

@@ -35,11 +35,8 @@ func Defaults() Config { return Config{URL: URL, REST: REST, QuoteAlias: QuoteAl
 
 // Validate returns a *bus.KeyError for the first key that is wrong.
 func (c Config) Validate() error {
-	if err := exchange.CheckWebSocket(c.URL); err != nil {
-		return &bus.KeyError{Key: "url", Err: err}
-	}
-	if err := exchange.CheckREST(c.REST); err != nil {
-		return &bus.KeyError{Key: "rest", Err: err}
+	if err := (exchange.Addresses{URL: c.URL, REST: c.REST}).Validate(); err != nil {
+		return err
 	}
 	if _, err := parseAlias(c.QuoteAlias); err != nil {
 		return &bus.KeyError{Key: "quote_alias", Err: err}

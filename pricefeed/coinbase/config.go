@@ -1,9 +1,6 @@
 package coinbase
 
-import (
-	"tickerd/bus"
-	"tickerd/pricefeed/exchange"
-)
+import "tickerd/pricefeed/exchange"
 
 // The exchange's addresses.
 const (
@@ -12,24 +9,7 @@ const (
 )
 
 // Config is the table of the exchange in the settings.
-type Config struct {
-	// URL is the complete WebSocket address, so that something else can stand in
-	// for the exchange.
-	URL string `toml:"url"`
-	// REST is the address before the REST paths, which give the candles of the past.
-	REST string `toml:"rest"`
-}
+type Config = exchange.Addresses
 
 // Defaults are the settings that nothing overrides.
 func Defaults() Config { return Config{URL: URL, REST: REST} }
-
-// Validate returns a *bus.KeyError for the first key that is wrong.
-func (c Config) Validate() error {
-	if err := exchange.CheckWebSocket(c.URL); err != nil {
-		return &bus.KeyError{Key: "url", Err: err}
-	}
-	if err := exchange.CheckREST(c.REST); err != nil {
-		return &bus.KeyError{Key: "rest", Err: err}
-	}
-	return nil
-}

@@ -5,14 +5,31 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+
+	"tickerd/bus"
 )
 
-// CheckWebSocket says what is wrong with the address of an exchange's WebSocket feed.
-func CheckWebSocket(address string) error { return checkAddress(address, "wss", "ws") }
+// Addresses are where an exchange is, as its table in the settings says.
+type Addresses struct {
+	// URL is the complete WebSocket address, so that something else can stand in
+	// for the exchange.
+	URL string `toml:"url"`
+	// REST is the address before the REST paths, which give the candles of the past.
+	REST string `toml:"rest"`
+}
 
-// CheckREST says what is wrong with the address before an exchange's REST paths.
-func CheckREST(address string) error { return checkAddress(address, "https", "http") }
+// Validate returns a *bus.KeyError for the first key that is wrong.
+func (a Addresses) Validate() error {
+	if err := checkAddress(a.URL, "wss", "ws"); err != nil {
+		return &bus.KeyError{Key: "url", Err: err}
+	}
+	if err := checkAddress(a.REST, "https", "http"); err != nil {
+		return &bus.KeyError{Key: "rest", Err: err}
+	}
+	return nil
+}
 
+// checkAddress says what is wrong with an address.
 func checkAddress(address string, schemes ...string) error {
 	u, err := url.ParseRequestURI(address)
 	switch {

@@ -180,11 +180,14 @@ func TestAddresses(t *testing.T) {
 		"": "not an address", "ws.kraken.com": "not an address", "https://ws.kraken.com": `"https" is not ws or wss`,
 		"wss://": "without a host", "wss://me@ws.kraken.com": "user name",
 	} {
-		if err := CheckWebSocket(address); fmt.Sprint(err) != "<nil>" && want == "" || want != "" && !strings.Contains(fmt.Sprint(err), want) {
+		err := Addresses{URL: address, REST: "https://api.kraken.com"}.Validate()
+		if fmt.Sprint(err) != "<nil>" && want == "" || want != "" && !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%q: %v, want %q", address, err, want)
 		}
 	}
-	if CheckREST("https://api.kraken.com") != nil || CheckREST("http://127.0.0.1:1/x") != nil || CheckREST("wss://ws.kraken.com") == nil {
-		t.Error("the schemes of REST are not known")
+	for address, good := range map[string]bool{"https://api.kraken.com": true, "http://127.0.0.1:1/x": true, "wss://ws.kraken.com": false} {
+		if err := (Addresses{URL: "wss://ws.kraken.com/v2", REST: address}).Validate(); (err == nil) != good {
+			t.Errorf("%q: %v", address, err)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func (h *History) answerTo(ctx context.Context, m *bus.Msg) []byte {
 	case bus.PriceCandles:
 		data, err = h.candles(ctx, m.Data)
 	case bus.PriceStats:
-		data, err = h.figures.all(ctx, h)
+		data, err = h.stats(ctx, m.Data)
 	}
 	if err != nil {
 		return h.refusal(ctx, m.Subject, err)
@@ -83,6 +83,17 @@ func (h *History) refusal(ctx context.Context, subject string, err error) []byte
 		}
 	}
 	return fmt.Appendf(nil, `{"error":%q}`, string(reason))
+}
+
+// stats answers bus.StatsRequest.
+func (h *History) stats(ctx context.Context, request []byte) ([]byte, error) {
+	var r bus.StatsRequest
+	if len(request) > 0 {
+		if err := json.Unmarshal(request, &r); err != nil {
+			return nil, ErrRequest
+		}
+	}
+	return h.figures.page(ctx, h, r.From)
 }
 
 // candles answers bus.CandlesRequest.

@@ -165,7 +165,7 @@ func BenchmarkFigures(b *testing.B) {
 				if all {
 					s.figures.past = nil
 				}
-				if _, err := s.figures.all(b.Context(), s.History); err != nil {
+				if _, err := s.figures.page(b.Context(), s.History, 0); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -189,7 +189,7 @@ func BenchmarkStart(b *testing.B) {
 					r.at(k*200 + j).Add(p.Price)
 				}
 			}
-			data := appendRow(nil, r, s.symbols)
+			data := r.encode(s.symbols)[0]
 			bytes += len(data)
 			if _, err := s.store.putRow(b.Context(), i, data); err != nil {
 				b.Fatal(err)

@@ -67,7 +67,9 @@ func (h *History) takeOver() bool {
 func (h *History) spread() {
 	symbols := h.book.names()
 	for _, c := range h.closed {
-		h.keeper.add(encodedRow{c.interval, c.row.start, appendRow(nil, c.row, symbols)})
+		for _, data := range c.row.encode(symbols) {
+			h.keeper.add(encodedRow{c.interval, c.row.start, data})
+		}
 		if c.interval != fiveMinutes {
 			h.publish(c, symbols)
 		}

@@ -44,7 +44,7 @@ func FuzzReadRow(f *testing.F) {
 	*r.at(0) = ticker.Candle{Start: 60, Open: "1", High: "1.5", Low: "0.5", Close: "1.0"}
 	*r.at(1) = ticker.Candle{Start: 60, Open: "7", High: "7", Low: "7", Close: "7"}
 	r.touched = []int{0, 1}
-	good := appendRow(nil, r, symbols)
+	good := r.encode(symbols)[0]
 	f.Add(good)
 	f.Add(good[:len(good)-1])
 	f.Add([]byte{rowFormat, 120, 200, 200, 200})

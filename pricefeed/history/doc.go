@@ -3,7 +3,7 @@
 //
 //	ticker.candles.<interval>.<symbol>  a closed candle: {"symbol","interval","data":[t,open,high,low,close]}      history → anyone
 //	pricefeed.candles                   {"symbol","interval","limit","end"}, answered with {"symbol","interval","data":[…]}    anyone → history
-//	pricefeed.stats                     empty, answered with {"data":[{"symbol","open","high","low","last",…},…]}              anyone → history
+//	pricefeed.stats                     empty or {"from"}, answered with {"data":[{"symbol","open","high","low","last",…},…],"next"}  anyone → history
 //
 // To use it: [Defaults], [Config.Validate], [Open], then [History.Run] for as long as
 // the node lives, [History.Add] with every tick, and [History.Fill] beside them where
@@ -23,7 +23,7 @@
 // # Rows and blocks
 //
 // What closes is put at once, of all symbols together, as one message into the stream
-// HISTORY_ROWS: a row. A symbol's candles are read together, though: so when 512
+// HISTORY_ROWS: a row. (Where that would be very long it is several.) A symbol's candles are read together, though: so when 512
 // intervals are over, their rows are turned, symbol by symbol, into blocks, one message
 // each, in the stream HISTORY_<interval>; then the rows go. A page is a few blocks, and
 // what is in memory: the rows that are not in blocks yet, and the open candles. A
@@ -39,9 +39,10 @@
 //
 // # Holes
 //
-// The time in which the program did not run is a hole. [History.Fill] asks the exchange
-// for what happened meanwhile, of the newest first, until it has no more. A candle of
-// ours stays, but for being widened by what the exchange says of the same interval.
+// The time in which the program did not run is a hole, and so is that in which prices
+// were missed while it ran ([History.Missed]). [History.Fill] asks the exchange for what
+// happened meanwhile, of the newest first, until it has no more. A candle of ours stays,
+// but for being widened by what the exchange says of the same interval.
 //
 // # The last 24 hours
 //

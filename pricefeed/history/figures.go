@@ -1,10 +1,12 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"math/big"
 	"runtime"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -21,8 +23,9 @@ const window = int64(daily / time.Second)
 // minutes.
 type figures struct {
 	mu     sync.Mutex
-	second int64 // that message is of
-	text   []byte
+	second int64                           // that text is of; 0: none
+	text   []byte                          // each symbol's, with a comma behind it
+	ends   []int                           // of these in text
 	since  int64                           // the start of the five minutes before which past is
 	past   map[ticker.Symbol]ticker.Candle // of all that closed before, each with the start of the first
 }
@@ -39,38 +42,60 @@ func (f *figures) forget(s ticker.Symbol) {
 func (f *figures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.second, f.text, f.past = 0, nil, nil
+	f.second, f.past = 0, nil
 }
 
-// all answers a request. Its memory is not used again.
-func (f *figures) all(ctx context.Context, h *History) ([]byte, error) {
+// maxPage is how long the figures of a page become, in bytes, far below the 1 MiB of a
+// message of NATS.
+const maxPage = 768 << 10
+
+// page answers a request for the figures of the symbols from one on, as many as fit. Its
+// memory is not used again.
+func (f *figures) page(ctx context.Context, h *History, from int) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := h.now().Unix()
-	if now == f.second && f.text != nil {
-		return f.text, nil
+	if now := h.now().Unix(); now != f.second {
+		if err := f.make(ctx, h); err != nil {
+			return nil, err
+		}
+		f.second = now
 	}
+	from = min(max(from, 0), len(f.ends))
+	next := from + sort.SearchInts(f.ends[from:], f.begin(from)+maxPage)
+	text := bytes.TrimSuffix(f.text[f.begin(from):f.begin(next)], []byte(","))
+	page := append(append([]byte(`{"data":[`), text...), ']')
+	if next < len(f.ends) {
+		page = strconv.AppendInt(append(page, `,"next":`...), int64(next), 10)
+	}
+	return append(page, '}'), nil
+}
+
+// begin is where the figures of a symbol stand in text.
+func (f *figures) begin(symbol int) int {
+	if symbol == 0 {
+		return 0
+	}
+	return f.ends[symbol-1]
+}
+
+// make makes the text.
+func (f *figures) make(ctx context.Context, h *History) error {
 	if since := h.book.opened(fiveMinutes); since != f.since || f.past == nil {
 		f.past, f.since = map[ticker.Symbol]ticker.Candle{}, since
 	}
-	text := append(make([]byte, 0, len(f.text)+len(f.text)/8), `{"data":[`...)
-	comma := false
+	f.second, f.text, f.ends = 0, f.text[:0], f.ends[:0]
 	for _, symbol := range *h.symbols.Load() {
 		whole, err := f.lastDay(ctx, h, symbol)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if whole.Empty() {
-			continue
+		if !whole.Empty() {
+			f.text = append(appendFigures(f.text, symbol, whole), ',')
 		}
-		if comma {
-			text = append(text, ',')
-		}
-		text, comma = appendFigures(text, symbol, whole), true
+		f.ends = append(f.ends, len(f.text))
 		runtime.Gosched()
 	}
-	f.second, f.text = now, append(text, "]}"...)
-	return f.text, nil
+	return nil
 }
 
 // lastDay is the candle of a symbol's last 24 hours.

@@ -2,14 +2,18 @@ package history
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
+	"tickerd/bus"
+	"tickerd/bus/bustest"
 	"tickerd/ticker"
 )
 
 func (s *shop) figuresNow() string {
 	s.Helper()
-	text, err := s.figures.all(s.Context(), s.History)
+	text, err := s.figures.page(s.Context(), s.History, 0)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -45,6 +49,48 @@ func TestFigures(t *testing.T) {
 	s.restart()
 	if got := s.figuresNow(); got != want {
 		t.Errorf("after a restart: got %s,\nwant %s", got, want)
+	}
+}
+
+// However many symbols there are, and however long their names and prices, what is said
+// and kept of them fits into the messages of NATS.
+func TestLongest(t *testing.T) {
+	const most = 4000
+	symbols := make([]ticker.Symbol, most)
+	high, low := ticker.Decimal(strings.Repeat("9", maxDigits)), ticker.Decimal("0."+strings.Repeat("0", maxDigits-3)+"1")
+	var data []ticker.Price
+	for i := range symbols {
+		symbols[i] = ticker.Symbol(fmt.Sprintf("%032d-%032d", i, i))
+		data = append(data, ticker.Price{Symbol: symbols[i], Price: low}, ticker.Price{Symbol: symbols[i], Price: high})
+	}
+	s := newShop(t, symbols...)
+	s.Add(ticker.Tick{TS: midnight * 1e6, Data: data})
+	s.trade(midnight+1, symbols[0], high)
+	s.put()
+	s.restart()
+	conn := bustest.Connect(t, s.server, "reader")
+	count := 0
+	for from, more := 0, true; more; {
+		text, err := s.stats(t.Context(), fmt.Appendf(nil, `{"from":%d}`, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Publish("stats", text); err != nil {
+			t.Error(err)
+		}
+		var result bus.StatsResult
+		if err := json.Unmarshal(text, &result); err != nil {
+			t.Fatal(err)
+		}
+		count += len(result.Data)
+		from, more = result.Next, result.Next > 0
+	}
+	if count != most {
+		t.Errorf("figures of %d symbols", count)
+	}
+	want := fmt.Sprintf("[%d,%s,%s,%s,%s]", midnight, low, high, low, high)
+	for _, symbol := range []ticker.Symbol{symbols[0], symbols[most-1]} {
+		s.expect(second, symbol, want)
 	}
 }
 

@@ -25,6 +25,10 @@ const (
 
 	fillRetry  = time.Second // after a failure, whoever is asked for
 	longestTry = 10 * time.Minute
+
+	// settle is how long an interval is over before it is asked for: an exchange takes a
+	// while to close its candles, and its clock is not ours.
+	settle = 5 * time.Second
 )
 
 // fillOrder is what is asked first: so what many look at is there soon.
@@ -37,6 +41,10 @@ type filler struct {
 	markets map[ticker.Symbol]*market
 }
 
+func newFiller(h *History, ask Asker) *filler {
+	return &filler{h: h, ask: ask, markets: map[ticker.Symbol]*market{}}
+}
+
 // A market is what is still to be asked of a symbol.
 type market struct {
 	symbol ticker.Symbol
@@ -46,16 +54,17 @@ type market struct {
 	due    time.Time     // not before
 }
 
-// Fill asks the exchange for what happened while the program did not run, until ctx
-// ends: one page of each symbol and interval, the newest first, then the next page.
-// What fails is tried again, less and less often. It is called beside each Run.
+// Fill asks the exchange for what happened while the program did not run, or missed it,
+// until ctx ends: one page of each symbol and interval, the newest first, then the next
+// page. An interval is asked for when it is over. What fails is tried again, less and less
+// often. It is called beside each Run.
 func (h *History) Fill(ctx context.Context, ask Asker) {
 	select {
 	case <-h.ready:
 	case <-ctx.Done():
 		return
 	}
-	f := filler{h: h, ask: ask, markets: map[ticker.Symbol]*market{}}
+	f := newFiller(h, ask)
 	idle := time.NewTicker(fillIdle)
 	defer idle.Stop()
 	progress := rate.Sometimes{Interval: time.Minute}
@@ -105,10 +114,8 @@ func (f *filler) page(ctx context.Context, symbol ticker.Symbol, i int) (asked b
 	if m != nil && f.h.now().Before(m.due) {
 		return false, errLater
 	}
-	if m == nil {
-		if m, err = f.market(ctx, symbol); err == nil {
-			f.markets[symbol] = m
-		}
+	if err = f.note(ctx); err == nil {
+		m, err = f.market(ctx, symbol)
 	}
 	if err == nil {
 		asked, err = f.fill(ctx, m, i)
@@ -138,8 +145,30 @@ func (f *filler) fail(ctx context.Context, symbol ticker.Symbol, i int, m *marke
 	}
 }
 
-// market finds the holes of a symbol, with the one before this start.
+// note keeps what was missed since the last time.
+func (f *filler) note(ctx context.Context) error {
+	for symbol, missed := range f.h.outages.all() {
+		m, err := f.market(ctx, symbol)
+		if err != nil {
+			return err
+		}
+		for _, i := range fillOrder {
+			m.holes.add(i, missed)
+		}
+		if err := f.h.store.putHoles(ctx, symbol, m.holes); err != nil {
+			return err
+		}
+		f.h.outages.drop(symbol, missed)
+	}
+	return nil
+}
+
+// market is a symbol's, which begins with the holes that are kept, and the one before
+// this start.
 func (f *filler) market(ctx context.Context, symbol ticker.Symbol) (*market, error) {
+	if m := f.markets[symbol]; m != nil {
+		return m, nil
+	}
 	kept, err := f.h.store.getHoles(ctx, symbol)
 	if errors.Is(err, ErrDamaged) {
 		f.h.log.Warn("read history", "err", err)
@@ -164,7 +193,11 @@ func (f *filler) market(ctx context.Context, symbol ticker.Symbol) (*market, err
 		}
 		m.holes.add(i, hole{From: from, To: now.Unix()})
 	}
-	return m, f.h.store.putHoles(ctx, symbol, m.holes)
+	if err := f.h.store.putHoles(ctx, symbol, m.holes); err != nil {
+		return nil, err
+	}
+	f.markets[symbol] = m
+	return m, nil
 }
 
 // known is how far the candles reach that are from before this start, 0 where there are
@@ -186,18 +219,19 @@ func (f *filler) known(ctx context.Context, symbol ticker.Symbol) (end int64, er
 	return last + intervals[minute].length, nil
 }
 
-// fill asks for the newest page of the newest hole.
+// fill asks for the newest page of the newest hole. What of it is in an interval that is
+// not over stays.
 func (f *filler) fill(ctx context.Context, m *market, i int) (asked bool, err error) {
-	now := f.h.now()
-	h, found := m.holes.newest(i)
+	in, now := intervals[i], f.h.now()
+	h, found := m.holes.newest(i, in.floor(now.Add(-settle).Unix()))
 	if !found {
 		return false, nil
 	}
-	in, oldest := intervals[i], now.Add(-f.h.cfg.keep(i)).Unix()
-	begin, end := in.floor(max(h.From, oldest)), min(in.floor(h.To-1)+in.length, in.floor(now.Unix()))
+	oldest := now.Add(-f.h.cfg.keep(i)).Unix()
+	begin, end := in.floor(max(h.From, oldest)), in.ceil(h.To)
 	from := max(begin, end-pageLength*in.length)
 	if from >= end {
-		m.holes.filled(i, h.From)
+		m.holes.filled(i, h.From, h.To)
 		return false, f.h.store.putHoles(ctx, m.symbol, m.holes)
 	}
 	given, err := f.ask(ctx, m.symbol, in.duration(), time.Unix(from, 0))
@@ -220,7 +254,7 @@ func (f *filler) fill(ctx context.Context, m *market, i int) (asked bool, err er
 	if from <= begin {
 		from = h.From
 	}
-	m.holes.filled(i, from)
+	m.holes.filled(i, from, end)
 	return true, f.h.store.putHoles(ctx, m.symbol, m.holes)
 }
 

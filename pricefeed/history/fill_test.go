@@ -61,7 +61,7 @@ func (s *shop) fillUp(a *archive) {
 		defer close(done)
 		s.keeper.run(ctx)
 	}()
-	f := filler{h: s.History, ask: a.ask, markets: map[ticker.Symbol]*market{}}
+	f := newFiller(s.History, a.ask)
 	for {
 		asked, failed := f.round(ctx)
 		if asked == 0 && !failed {
@@ -150,6 +150,46 @@ func TestFillWidensTheLastMinute(t *testing.T) {
 	}
 }
 
+// What was missed while the program ran is asked for, each interval when it is over.
+func TestFillWhatWasMissed(t *testing.T) {
+	s := newShop(t, "BTC-USD")
+	a := &archive{from: midnight - 86400, most: 300, asked: map[string]int{}}
+	s.clock += 10
+	s.fillUp(a)
+	s.trade(midnight+10, "BTC-USD", "500")
+	s.trade(midnight+70, "BTC-USD", "501")
+	s.trade(midnight+200, "BTC-USD", "502")
+	s.trade(midnight+201, "BTC-USD", "502")
+	asked := a.asked["1m0s"]
+	s.Missed("BTC-USD", time.Unix(midnight+80, 0), time.Unix(midnight+190, 0))
+	s.fillUp(a)
+	s.expectMinutes(text(0, "1000000,1000000,500,500"), text(60, "1000001,1000001,501,501"), text(120, "1000002,1000002,1000002,1000002"), text(180, "502,502,502,502"))
+	s.put()
+	s.restart() // it is known which minute is still to be asked for
+	s.trade(midnight+250, "BTC-USD", "503")
+	s.trade(midnight+300, "BTC-USD", "504")
+	s.fillUp(a)
+	s.expectMinutes(text(0, "1000000,1000000,500,500"), text(60, "1000001,1000001,501,501"), text(120, "1000002,1000002,1000002,1000002"),
+		text(180, "1000003,1000003,502,502"), text(240, "503,503,503,503"))
+	if got := a.asked["1m0s"] - asked; got != 2 {
+		t.Errorf("asked for minutes %d times", got)
+	}
+	s.trade(midnight+3600, "BTC-USD", "505")
+	s.clock += int64(settle / time.Second)
+	s.fillUp(a)
+	if got, want := s.everything(hour, "BTC-USD")[24], text(0, "1000000,1000059,500,504"); got != want {
+		t.Errorf("the hour: got %s, want %s", got, want)
+	}
+}
+
+// expectMinutes wants these to be the first of the day.
+func (s *shop) expectMinutes(want ...string) {
+	s.Helper()
+	if got := s.everything(minute, "BTC-USD")[1440:]; !slices.Equal(got[:len(want)], want) {
+		s.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // Where nothing was traded for longer than a page is, there may be more before.
 func TestFillBeyondARest(t *testing.T) {
 	s := newShop(t, "BTC-USD")
@@ -167,7 +207,7 @@ func TestFillBeyondARest(t *testing.T) {
 func TestFillFails(t *testing.T) {
 	s := newShop(t, "BTC-USD")
 	a := &archive{from: midnight - 86400, most: 300, refuses: 1, asked: map[string]int{}}
-	s.clock = midnight
+	s.clock = midnight + int64(settle/time.Second)
 	s.fillUp(a)
 	if got := s.everything(hour, "BTC-USD"); len(got) != 24 {
 		t.Errorf("%d hours, want 24", len(got))
@@ -184,7 +224,7 @@ func TestFillGoesOn(t *testing.T) {
 		defer close(done)
 		s.keeper.run(ctx)
 	}()
-	f := filler{h: s.History, ask: a.ask, markets: map[ticker.Symbol]*market{}}
+	f := newFiller(s.History, a.ask)
 	if asked, failed := f.round(ctx); asked != 4 || failed {
 		t.Errorf("asked %d times, failed %t", asked, failed)
 	}
@@ -195,6 +235,7 @@ func TestFillGoesOn(t *testing.T) {
 	}
 	s.restart()
 	s.trade(midnight+60, "BTC-USD", "1")
+	s.clock += int64(settle / time.Second)
 	s.fillUp(a)
 	if got := len(s.everything(minute, "BTC-USD")); got != 1440+2 {
 		t.Errorf("%d minutes, want a day of them and two", got)
@@ -226,26 +267,32 @@ func TestSound(t *testing.T) {
 
 func TestHoles(t *testing.T) {
 	h := holes{}
-	h.add(minute, hole{0, 100})
+	expect := func(want ...hole) {
+		t.Helper()
+		if got := h["1m"]; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
 	h.add(minute, hole{200, 300})
+	h.add(minute, hole{0, 100})
 	h.add(minute, hole{250, 350})
 	h.add(minute, hole{400, 400})
-	if got, _ := h.newest(minute); got != (hole{200, 350}) {
-		t.Errorf("newest is %v", got)
+	expect(hole{0, 100}, hole{200, 350})
+	for before, want := range map[int64]hole{1000: {200, 350}, 300: {200, 300}, 200: {0, 100}, 0: {}} {
+		if got, found := h.newest(minute, before); got != want || found != (want != hole{}) {
+			t.Errorf("the newest before %d is %v", before, got)
+		}
 	}
-	h.filled(minute, 300)
-	if got, _ := h.newest(minute); got != (hole{200, 300}) {
-		t.Errorf("newest is %v", got)
-	}
-	h.filled(minute, 200)
-	h.filled(minute, 0)
-	if got, found := h.newest(minute); found {
-		t.Errorf("newest is %v", got)
-	}
+	h.filled(minute, 220, 300)
+	expect(hole{0, 100}, hole{200, 220}, hole{300, 350})
+	h.add(minute, hole{100, 320})
+	expect(hole{0, 350})
+	h.filled(minute, -60, 360)
+	expect()
 	for n := range int64(2 * maxHoles) {
 		h.add(minute, hole{10 * n, 10*n + 5})
 	}
-	if got := len(h["1m"]); got != maxHoles {
-		t.Errorf("%d holes are remembered", got)
+	if got := h["1m"]; len(got) != maxHoles || got[0].From != 10*maxHoles {
+		t.Errorf("%d holes are remembered, from %d", len(got), got[0].From)
 	}
 }

@@ -24,6 +24,7 @@ type History struct {
 	book      *book
 	symbols   atomic.Pointer[[]ticker.Symbol] // in the configured order
 	figures   figures
+	outages   outages
 
 	// Of one Run.
 	ready  chan struct{} // closed when store and keeper are there, and all that was kept is in the book
@@ -49,6 +50,7 @@ func New(cfg Config, source string, symbols []ticker.Symbol, conn *bus.Conn, log
 		now:       time.Now,
 		collector: newCollector(),
 		book:      newBook(),
+		outages:   outages{holes: map[ticker.Symbol]hole{}},
 		ready:     make(chan struct{}),
 	}
 	h.SetSymbols(symbols)
@@ -69,6 +71,12 @@ func (h *History) SetSymbols(symbols []ticker.Symbol) {
 // Add takes in a tick that has been published. It does not wait, and makes no garbage.
 // It is safe beside everything else.
 func (h *History) Add(tick ticker.Tick) { h.collector.add(tick) }
+
+// Missed notes that prices of a symbol may have been missed from one time to another, so
+// that Fill asks for them. It does not wait.
+func (h *History) Missed(s ticker.Symbol, from, to time.Time) {
+	h.outages.add(s, hole{from.Unix(), to.Unix() + 1})
+}
 
 // Run reads what is kept, then keeps what is added and answers on the bus, until ctx
 // ends. The open second is kept as far as it came. Of all nodes one does so at a time:

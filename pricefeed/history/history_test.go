@@ -293,7 +293,7 @@ func TestDamage(t *testing.T) {
 	s.put()
 	s.turnAll()
 	s.expect(second, "BTC-USD", append(want, text(blockLength, "4,4,4,4"), text(blockLength+1, "5,5,5,5"))...)
-	if _, err := (&filler{h: s.History}).market(t.Context(), "BTC-USD"); err != nil {
+	if _, err := newFiller(s.History, nil).market(t.Context(), "BTC-USD"); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,8 +1,15 @@
 package history
 
-import "slices"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
 
-// A hole is a time in which the program did not run, in unix seconds.
+	"tickerd/ticker"
+)
+
+// A hole is a time of which there may be prices that were not taken in, in unix seconds.
 type hole struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
@@ -15,41 +22,81 @@ type holes map[string][]hole
 // maxHoles is how many of an interval are remembered. The oldest are forgotten.
 const maxHoles = 64
 
-// add adds a hole that is newer than the others, or goes on where the last ends.
+// add adds a hole. Those that touch become one.
 func (h holes) add(i int, added hole) {
 	if added.From >= added.To {
 		return
 	}
-	list := h[intervals[i].name]
-	if n := len(list); n > 0 && added.From <= list[n-1].To {
-		list[n-1].To = max(list[n-1].To, added.To)
-		return
+	list := append(slices.Clone(h[intervals[i].name]), added)
+	slices.SortFunc(list, func(a, b hole) int { return cmp.Compare(a.From, b.From) })
+	joined := list[:1]
+	for _, next := range list[1:] {
+		if last := &joined[len(joined)-1]; next.From <= last.To {
+			last.To = max(last.To, next.To)
+		} else {
+			joined = append(joined, next)
+		}
 	}
-	list = append(list, added)
-	h[intervals[i].name] = list[max(0, len(list)-maxHoles):]
+	h[intervals[i].name] = joined[max(0, len(joined)-maxHoles):]
 }
 
-// newest is the hole that is to be filled first.
-func (h holes) newest(i int) (newest hole, found bool) {
-	list := h[intervals[i].name]
-	if len(list) == 0 {
-		return hole{}, false
+// newest is the hole that is to be filled first, as far as it is before a time.
+func (h holes) newest(i int, before int64) (newest hole, found bool) {
+	for _, newest := range slices.Backward(h[intervals[i].name]) {
+		if newest.From < before {
+			newest.To = min(newest.To, before)
+			return newest, true
+		}
 	}
-	return list[len(list)-1], true
+	return hole{}, false
 }
 
-// filled takes away all of the newest hole that is not before from.
-func (h holes) filled(i int, from int64) {
+// filled takes away what is from one time to another.
+func (h holes) filled(i int, from, to int64) {
 	name := intervals[i].name
-	list := slices.Clone(h[name])
-	if n := len(list); list[n-1].From >= from {
-		list = list[:n-1]
-	} else {
-		list[n-1].To = from
+	var left []hole
+	for _, o := range h[name] {
+		for _, rest := range []hole{{o.From, min(o.To, from)}, {max(o.From, to), o.To}} {
+			if rest.From < rest.To {
+				left = append(left, rest)
+			}
+		}
 	}
-	if len(list) == 0 {
+	if left == nil {
 		delete(h, name)
 		return
 	}
-	h[name] = list
+	h[name] = left
+}
+
+// outages are the holes that came about while the program ran, until they are kept.
+type outages struct {
+	mu    sync.Mutex
+	holes map[ticker.Symbol]hole
+}
+
+// add adds a hole of a symbol, which has one at most: from the first to the last.
+func (o *outages) add(s ticker.Symbol, added hole) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if before, known := o.holes[s]; known {
+		added = hole{min(added.From, before.From), max(added.To, before.To)}
+	}
+	o.holes[s] = added
+}
+
+// all copies them.
+func (o *outages) all() map[ticker.Symbol]hole {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.holes)
+}
+
+// drop takes away what is kept, unless it has grown meanwhile.
+func (o *outages) drop(s ticker.Symbol, kept hole) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.holes[s] == kept {
+		delete(o.holes, s)
+	}
 }

@@ -30,6 +30,9 @@ const blockLength = 512
 // floor is the start of the interval that a time is in.
 func (i interval) floor(unix int64) int64 { return unix - modulo(unix, i.length) }
 
+// ceil is the end of the last interval that begins before a time.
+func (i interval) ceil(unix int64) int64 { return i.floor(unix-1) + i.length }
+
 // block is the number of the block that a time is in.
 func (i interval) block(unix int64) int64 { return floorDivide(unix, i.length*blockLength) }
 

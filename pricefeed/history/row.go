@@ -46,23 +46,36 @@ const (
 	rowFormat = 1
 
 	likelyRow = 24 // bytes of a candle
+
+	// maxRow is how long a message becomes that has a row, but for its last candle, far
+	// below the 1 MiB of a message of NATS. What does not fit is a row of its own.
+	maxRow = 256 << 10
 )
 
-// appendRow encodes a row: rowFormat, the start, and of each candle the length of the
+// encode encodes a row: rowFormat, the start, and of each candle the length of the
 // symbol, the symbol, and the prices, as a pen writes them.
-func appendRow(dst []byte, r *row, symbols []ticker.Symbol) []byte {
-	dst = binary.AppendVarint(append(dst, rowFormat), r.start)
+func (r *row) encode(symbols []ticker.Symbol) (messages [][]byte) {
+	var msg []byte
 	for _, slot := range r.touched {
+		if msg == nil {
+			msg = binary.AppendVarint([]byte{rowFormat}, r.start)
+		}
 		symbol := symbols[slot]
-		dst = binary.AppendUvarint(dst, uint64(len(symbol)))
-		dst = append(dst, symbol...)
+		msg = binary.AppendUvarint(msg, uint64(len(symbol)))
+		msg = append(msg, symbol...)
 		p := newPen()
-		dst = p.candle(dst, r.candles[slot])
+		msg = p.candle(msg, r.candles[slot])
+		if len(msg) >= maxRow {
+			messages, msg = append(messages, msg), nil
+		}
 	}
-	return dst
+	if msg != nil {
+		messages = append(messages, msg)
+	}
+	return messages
 }
 
-// readRow returns what appendRow has written of an interval, as far as it can be read.
+// readRow returns what encode has written of an interval, as far as it can be read.
 func readRow(data []byte, i interval) (symbols []ticker.Symbol, candles []ticker.Candle, err error) {
 	if len(data) == 0 || data[0] != rowFormat {
 		return nil, nil, ErrDamaged

@@ -65,6 +65,7 @@ function tickerCame(message, receivedAt) {
 function statusCame(message) {
   book.status(message, now());
   exchanges.status(message);
+  board.changed([]); // some may have gone
   board.restate();
   report();
 }

@@ -43,15 +43,16 @@ export class Book {
 
   /**
    * Takes in a status message. Without symbols it is about the source as a whole. One that is only a part of another
-   * tells nothing of the prices.
+   * tells nothing of the prices. Those that are gone are dropped.
    */
-  status({ source, state, symbols, part_of: whole }, now) {
+  status({ source, state, symbols, part_of: whole, gone }, now) {
     if (whole) return;
     const about = symbols?.length ? symbols : ["*"];
     let marks = this.#sources.get(source);
     if (!marks || about.includes("*")) this.#sources.set(source, marks = new Map());
     for (const symbol of about) {
-      if (state === "live") marks.delete(symbol);
+      if (gone) this.#quotes.delete(symbol);
+      if (gone || state === "live") marks.delete(symbol);
       else marks.set(symbol, { state, at: now });
     }
     if (marks.size === 0) this.#sources.delete(source);

@@ -13,15 +13,18 @@ export class Exchanges {
   #parts = new Map(); // name → Map of symbol or "*" → state, where it is not live
 
   /** Takes in a status message. Without symbols it is about the source as a whole. */
-  status({ source, state, symbols, sources, part_of: whole }) {
+  status({ source, state, symbols, sources, part_of: whole, gone }) {
     const about = symbols?.length ? symbols : ["*"];
     if (whole) {
-      this.#note(source, state, about);
+      this.#note(source, gone ? "live" : state, about);
       return;
     }
     const names = sources ?? (source === COMPOSITE ? [] : [source]);
     if (about.includes("*")) this.#behind.clear();
-    for (const symbol of about) this.#behind.set(symbol, names.toSorted());
+    for (const symbol of about) {
+      if (gone) this.#behind.delete(symbol);
+      else this.#behind.set(symbol, names.toSorted());
+    }
     this.#all = [...new Set([...this.#behind.values()].flat())].sort();
   }
 

@@ -38,6 +38,19 @@ test("a status is about the symbols it names", () => {
   assert.deepEqual(book.troubles(), []);
 });
 
+test("what is gone is dropped, and no trouble", () => {
+  const book = new Book();
+  book.ticker(snapshot(["A-USD", "1"], ["B-USD", "2"]), 0);
+  book.status({ source: "x", state: "stale", symbols: ["A-USD", "B-USD"] }, 100);
+  book.status({ source: "y", state: "down", symbols: ["B-USD"], part_of: "x", gone: true }, 200);
+  assert.ok(book.quotes.has("B-USD"));
+  book.status({ source: "x", state: "down", symbols: ["A-USD"], gone: true }, 200);
+  assert.deepEqual([...book.quotes.keys()], ["B-USD"]);
+  assert.deepEqual(book.troubles(), [{ source: "x", state: "stale", symbols: ["B-USD"] }]);
+  book.ticker(tick(["A-USD", "3"]), 300);
+  assert.equal(stateOf(book, "A-USD"), "live");
+});
+
 test("a source that is down is not believed before its first price either", () => {
   const book = new Book();
   assert.ok(book.believed);

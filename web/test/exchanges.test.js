@@ -32,6 +32,15 @@ test("what was not said of a symbol is not said", () => {
   assert.equal(exchanges.tell([], true), "");
 });
 
+test("what is gone is not told of", () => {
+  const exchanges = told(whole(["coinbase"], ...symbols), part("kraken", "down", ...symbols), part("binance", "down", "ETH-USD"));
+  exchanges.status({ ...whole(undefined, "ETH-USD"), gone: true });
+  exchanges.status({ ...part("kraken", "down", "ETH-USD"), gone: true });
+  exchanges.status({ ...part("binance", "down", "ETH-USD"), gone: true });
+  assert.equal(exchanges.tell(["BTC-USD"], true), "kraken is down; prices come from coinbase.");
+  assert.equal(exchanges.tell(symbols, true), "kraken has no current price of BTC-USD; prices of BTC-USD come from coinbase.");
+});
+
 test("a part that is not live is told with those that are", () => {
   const exchanges = told(part("kraken", "down", ...symbols));
   assert.equal(exchanges.tell(symbols, true), "kraken is down; prices come from the other exchanges.");
