@@ -175,7 +175,7 @@ func (f *fleet) begin(b *berth) {
 }
 
 // troubles are what a node may complain of while others are gone.
-var troubles = []string{"JetStream", "jetstream", "RAFT", "cut off", "cluster", "lease", "Lease", "history", "candles", "oute", "eaf"}
+var troubles = []string{"nats: ", "JetStream", "jetstream", "RAFT", "cut off", "cluster", "lease", "Lease", "history", "candles", "oute", "eaf"}
 
 // awaitReady waits until a node lets clients in.
 func (f *fleet) awaitReady(b *berth) {

@@ -147,7 +147,7 @@ func (c *BusConn) Close() {
 	c.reading.Wait()
 }
 
-// Subscribe is trySubscribe of what is allowed.
+// Subscribe is TrySubscribe of what is allowed.
 func (c *BusConn) Subscribe(subject string) {
 	c.tb.Helper()
 	if refused := c.TrySubscribe(subject); refused != "" {
