@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,10 +183,46 @@ func TestLeaf(t *testing.T) {
 	wantTalk(t, hub, edge)
 }
 
+// What a leaf node's connections say stays there if it handles them itself, and comes to
+// the others if it does not.
+func TestLeafKeepsConnections(t *testing.T) {
+	for _, handles := range []bool{false, true} {
+		hub, edge := bus.Defaults(), bus.Defaults()
+		hub.Listen, hub.Node, hub.LeafListen, hub.ClusterPassword = "", "hub", bustest.FreeAddress(t), "correct-horse"
+		edge.Listen, edge.Node, edge.LeafRemotes, edge.ClusterPassword = "", "edge", []string{hub.LeafListen}, "correct-horse"
+		edge.Handles = handles
+		conns := wantTalk(t, hub, edge)
+		for i, c := range conns {
+			var heard, message, later atomic.Bool
+			for _, sub := range []struct {
+				subject string
+				told    *atomic.Bool
+			}{{bus.AllOf("1"), &message}, {"later.1", &later}, {"heard.1", &heard}} { // who is told of the last knows of all
+				if _, err := c.Subscribe(sub.subject, func(*bus.Msg) { sub.told.Store(true) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			say := func(subject string) {
+				if err := conns[1-i].Publish(subject, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			bustest.Until(t, "the other one is heard", func() bool { say("heard.1"); return heard.Load() })
+			say(bus.MessageOf("1"))
+			bustest.Until(t, "what is said later is heard", func() bool { say("later.1"); return later.Load() })
+			if message.Load() == handles {
+				t.Errorf("the leaf handles %v: from node %d a message came: %v", handles, 1-i, message.Load())
+			}
+		}
+	}
+}
+
 // wantTalk starts two nodes, of which the second is told of by what the first says.
-func wantTalk(t *testing.T, first, second bus.Config) {
+func wantTalk(t *testing.T, first, second bus.Config) (conns []*bus.Conn) {
 	t.Helper()
-	var conns []*bus.Conn
 	for _, cfg := range []bus.Config{first, second} {
 		if err := cfg.Validate(); err != nil {
 			t.Fatal(err)
@@ -211,6 +248,7 @@ func wantTalk(t *testing.T, first, second bus.Config) {
 			return c.Request(ctx, "ask."+string('1'-rune(i)), nil, &got) == nil && got == first.Node+second.Node
 		})
 	}
+	return conns
 }
 
 // A node without a server of its own is on another one's bus, and is again when that

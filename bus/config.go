@@ -46,6 +46,10 @@ type Config struct {
 	// Voter says that the node keeps something, so that its server takes part in
 	// keeping the cluster's streams. It is no setting of its own.
 	Voter bool `toml:"-"`
+
+	// Handles says that the node handles the connections that it has. It is no setting of
+	// its own. A leaf node then keeps them to itself.
+	Handles bool `toml:"-"`
 }
 
 // Defaults are the settings that nothing overrides.

@@ -23,6 +23,11 @@ const (
 	linkPing  = 2 * time.Second
 	linkPings = 2
 
+	// ofConnections is what gateway and handlers say of connections. A leaf node that has
+	// both keeps it to itself: else each subscription of a handler, one for a connection,
+	// would be known to every node, and with a million each would be full of them.
+	ofConnections = "conn.>"
+
 	// linkRetries is how often a node is looked for that the others have told of, once a
 	// second. One that the settings name is looked for without end.
 	linkRetries = 3600
@@ -65,12 +70,18 @@ func options(cfg Config, store string) (*server.Options, error) {
 		}
 		leaf.Username, leaf.Password, leaf.AuthTimeout = userNode, cfg.ClusterPassword, connectTimeout.Seconds()
 		leaf.TLSConfig, leaf.TLSTimeout = links, connectTimeout.Seconds()
+		leaf.Compression.Mode = server.CompressionOff
 	}
 	if cfg.IsLeaf() {
 		opts.LeafNode.ReconnectInterval = time.Second
-		opts.LeafNode.Remotes = []*server.RemoteLeafOpts{{
+		remote := &server.RemoteLeafOpts{
 			URLs: linkURLs(cfg.LeafRemotes, cfg.ClusterPassword), TLS: links != nil, TLSConfig: links, TLSTimeout: connectTimeout.Seconds(),
-		}}
+			Compression: server.CompressionOpts{Mode: server.CompressionOff},
+		}
+		if cfg.Handles {
+			remote.DenyImports, remote.DenyExports = []string{ofConnections}, []string{ofConnections}
+		}
+		opts.LeafNode.Remotes = []*server.RemoteLeafOpts{remote}
 	}
 	return opts, nil
 }

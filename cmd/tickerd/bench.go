@@ -39,6 +39,7 @@ type benchCommand struct {
 	Sources    []string `placeholder:"ADDRESS" help:"Addresses of this machine to connect from, in turn; if left out, the system's choice, and for 127.0.0.1 one more of 127.0.0.2 and so on for each 20,000 connections."`
 	Threads    int      `placeholder:"N" help:"Threads that read; as many as there are cores if left out."`
 	JSON       bool     `name:"json" help:"Print the report as a JSON object."`
+	Together   bool     `help:"This is one of several that measure at the same time: when all are connected, wait for the end of standard input; with --json, the report has histograms besides."`
 }
 
 // Help is what --help says besides.
@@ -105,6 +106,14 @@ func (c benchCommand) Run(ctx context.Context, p *program, file *configFile) err
 	config, err := c.config(token)
 	if err != nil {
 		return err
+	}
+	if c.Together {
+		begin := make(chan struct{})
+		config.Begin = begin
+		go func() { // ends with the input, or the process
+			_, _ = io.Copy(io.Discard, p.stdin)
+			close(begin)
+		}()
 	}
 	report, err := bench.Run(ctx, config, func(g bench.Progress) {
 		fmt.Fprintf(p.stderr, "tickerd: %s\n", progressLine(g, config.Churn))

@@ -44,7 +44,10 @@ func keepMemory(ctx context.Context) error {
 	defer debug.SetGCPercent(goPercent)
 	k := memoryKeeper{
 		setPercent: func(percent int) { debug.SetGCPercent(percent) },
-		release:    debug.FreeOSMemory,
+		release: func() {
+			debug.FreeOSMemory()
+			_ = releaseProgram() // it is no loss where it cannot be
+		},
 	}
 	const allocated = "/gc/heap/allocs:bytes"
 	before := read(allocated)

@@ -65,7 +65,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 		return err
 	}
 
-	s.Bus.Voter = s.keepsSomething()
+	s.Bus.Voter, s.Bus.Handles = s.keepsSomething(), s.Handler.Workers > 0
 	server, err := bus.Start(ctx, s.Bus, dir.file(busDir), log)
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func (n *Node) password(tb testing.TB) string {
 // NATSAs connects to the node's bus, or says why that is refused.
 func (n *Node) NATSAs(tb testing.TB, user, password string) (c *BusConn, refused string) {
 	tb.Helper()
-	conn, err := n.dial(tb.Context(), "tcp", n.bus)
+	conn, err := n.dial(tb.Context(), "tcp", n.Bus)
 	if err != nil {
 		tb.Fatal(err)
 	}

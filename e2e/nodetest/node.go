@@ -30,7 +30,7 @@ type Node struct {
 	// What the log has told, once it is ready.
 	URL   string // of page and API, http://127.0.0.1:41234
 	Admin string // of metrics, http://127.0.0.1:41235
-	bus   string // of the port for NATS clients, 127.0.0.1:41236
+	Bus   string // of the port for NATS clients, 127.0.0.1:41236
 	Key   string // of the user demo
 
 	Provoked []string // what errors in the log are about that the test provokes
@@ -172,7 +172,7 @@ func (n *Node) read(log io.Reader) {
 		case "metrics and profiles":
 			n.Admin = strings.TrimSuffix(line.URL, "/metrics")
 		case "bus for NATS clients":
-			n.bus = strings.TrimPrefix(line.URL, "nats://")
+			n.Bus = strings.TrimPrefix(line.URL, "nats://")
 		case "demo key, to sign in with":
 			n.Key = line.APIKey
 		case "ready":

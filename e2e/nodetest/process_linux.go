@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -37,6 +38,20 @@ func (n *Node) CPU(t *testing.T) time.Duration {
 		sum += ticks
 	}
 	return time.Duration(sum) * 10 * time.Millisecond // whatever the kernel, it tells a hundred a second
+}
+
+// KiB is a line of the process's status that is in KiB: "VmRSS" is what it has in memory.
+func (n *Node) KiB(t *testing.T, name string) (kib int) {
+	t.Helper()
+	status, err := os.ReadFile(n.proc("status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(status), "\n"+name+":")
+	if _, err := fmt.Sscan(rest, &kib); err != nil || !found {
+		t.Fatalf("%s in the status of the process: %v", name, err)
+	}
+	return kib
 }
 
 // proc is where the system tells something of the process.

@@ -29,8 +29,9 @@ type Config struct {
 	Rate       float64      // handshakes begun a second; 0: no limit
 	Threads    int          // event loops; 0: GOMAXPROCS
 
-	Warmup   time.Duration // between the last handshake and the window
-	Duration time.Duration // of the window
+	Begin    <-chan struct{} // closed when what follows the last handshake may begin; nil: at once
+	Warmup   time.Duration   // between that and the window
+	Duration time.Duration   // of the window
 }
 
 // defaultConnecting is how many handshakes are under way at once. A server's queue

@@ -29,6 +29,16 @@ type Report struct {
 	Disconnects []Disconnect `json:"disconnects"`
 	SlowEnded   int          `json:"slow_ended"` // slow connections that the server has ended
 	CPUCores    float64      `json:"cpu_cores"`  // that the bench itself kept busy
+
+	// Histograms are of a run that was one of several. See [Merge].
+	Histograms *Histograms `json:"histograms,omitempty"`
+}
+
+// Histograms are times in microseconds, in HdrHistogram's own form.
+type Histograms struct {
+	Handshake string `json:"handshake"`
+	Delay     string `json:"delay"`
+	Join      string `json:"join"`
 }
 
 // Handshakes are of the whole run.
@@ -114,6 +124,9 @@ func (m *measurement) report(interrupted bool) *Report {
 		Handshakes:  m.handshakes(all),
 		Disconnects: disconnects(all.closes),
 		SlowEnded:   all.slowEnded,
+	}
+	if m.config.Begin != nil {
+		r.Histograms = &Histograms{encode(all.handshake), encode(all.delay), encode(all.join)}
 	}
 	if m.opened.IsZero() {
 		return r

@@ -100,6 +100,9 @@ func (m *measurement) measure(ctx, carrying context.Context) {
 	if !m.config.Churn {
 		m.wait(ctx, m.connecting())
 	}
+	if m.config.Begin != nil {
+		m.wait(ctx, m.held())
+	}
 	if ctx.Err() != nil || m.abandoned(m.crowd.counts()) {
 		return
 	}
@@ -134,6 +137,18 @@ func (m *measurement) connecting() part {
 			settled = now
 		}
 		return "waiting for first snapshots", sum.ungreeted == 0 || now.Sub(settled) > handshakeTimeout
+	}
+}
+
+// held is over when the run is let go on, or nobody is left.
+func (m *measurement) held() part {
+	return func(sum counts, _ time.Time) (string, bool) {
+		select {
+		case <-m.config.Begin:
+			return "waiting to begin", true
+		default:
+			return "waiting to begin", m.abandoned(sum)
+		}
 	}
 }
 
