@@ -181,7 +181,7 @@ func TestLeaf(t *testing.T) {
 func TestForeignBus(t *testing.T) {
 	f := newFleet(t, 3)
 	foreign := f.berth("", append(onlyGateway, "handler.workers=1", "bus.url="+fmt.Sprintf("nats://operator:%s@%s,nats://operator:%s@%s",
-		operatorPassword, f.berths[0].Bus(), operatorPassword, f.berths[1].Bus()))...)
+		operatorPassword, f.berths[0].Bus, operatorPassword, f.berths[1].Bus))...)
 	f.launch()
 	token := foreign.Token(t, f.key)
 	watchers := f.watchAll(token)

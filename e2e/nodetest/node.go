@@ -47,9 +47,6 @@ type Node struct {
 	log bytes.Buffer
 }
 
-// Bus is the address of the port for NATS clients.
-func (n *Node) Bus() string { return n.bus }
-
 // NewDataDir is a data directory that does not exist yet. Beside it is no
 // config.toml.
 func NewDataDir(tb testing.TB) string { return filepath.Join(tb.TempDir(), "data") }
