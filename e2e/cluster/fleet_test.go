@@ -2,9 +2,12 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/auth"
 	"tickerd/bus/cluster"
 	"tickerd/e2e/nodetest"
 )
@@ -33,6 +37,7 @@ type fleet struct {
 	tb     testing.TB
 	berths []*berth
 	ledger *ledger
+	key    string // of the user demo
 
 	mu    sync.Mutex
 	doors map[string]*nodetest.Node // where clients come in, as a load balancer knows them
@@ -64,7 +69,7 @@ func dockFleet(tb testing.TB, count int, settings ...string) *fleet {
 	for i := range routes {
 		routes[i] = freeAddress(tb)
 	}
-	f := &fleet{tb: tb, ledger: newLedger(), doors: map[string]*nodetest.Node{}}
+	f := &fleet{tb: tb, ledger: newLedger(), doors: map[string]*nodetest.Node{}, key: auth.RandomKey().Reveal()}
 	for i, address := range routes {
 		f.berth("", slices.Concat(clustered(address, routes), settings)...)
 		f.berths[i].settings = append(f.berths[i].settings, fmt.Sprintf("pricefeed.seed=%d", i+1))
@@ -77,13 +82,16 @@ func clustered(listen string, routes []string) []string {
 	return []string{"bus.cluster_listen=" + listen, "bus.routes=" + strings.Join(routes, ","), "bus.cluster_password=" + clusterPassword}
 }
 
-// berth adds one.
+// berth adds one. All have the same demo key, as if the first had made it.
 func (f *fleet) berth(namespace string, settings ...string) *berth {
 	b := &berth{name: "node-" + strconv.Itoa(len(f.berths)+1), namespace: namespace, dir: nodetest.NewDataDir(f.tb), down: true}
 	b.settings = append([]string{
 		"bus.node=" + b.name, "auth.token_key=" + tokenKey, "bus.operator_password=" + operatorPassword,
 		"server.drain_spread=1s", "auth.failures_per_minute=0", "auth.tokens_per_minute=0",
 	}, settings...)
+	if err := errors.Join(os.Mkdir(b.dir, 0o700), os.WriteFile(filepath.Join(b.dir, "demo.key"), []byte(f.key+"\n"), 0o600)); err != nil {
+		f.tb.Fatal(err)
+	}
 	f.berths = append(f.berths, b)
 	return b
 }
@@ -99,6 +107,58 @@ func (f *fleet) launch() {
 	for _, b := range f.berths {
 		f.awaitReady(b)
 	}
+	f.settle()
+}
+
+// settle waits until every stream is kept by three nodes, or as many as there are, and each
+// of them has all of it: only then the cluster can do without any of them.
+func (f *fleet) settle() {
+	f.tb.Helper()
+	operator := f.others()[0].Operator(f.tb)
+	defer operator.Close()
+	var why string
+	eventually(f.tb, "all streams are kept by all", func() bool {
+		var list struct{ Streams []streamInfo }
+		answer := operator.Request("$JS.API.STREAM.LIST", "")
+		if err := json.Unmarshal([]byte(answer.Data), &list); err != nil {
+			f.tb.Fatal(err)
+		}
+		why = answer.Data
+		for _, s := range list.Streams {
+			if !s.isWhole(min(f.voters(), 3)) {
+				return false
+			}
+		}
+		return len(list.Streams) > 0
+	}, func() string { return why })
+}
+
+// voters is how many nodes keep streams.
+func (f *fleet) voters() (n int) {
+	for _, b := range f.berths {
+		if !slices.Contains(b.settings, "auth.database=none") {
+			n++
+		}
+	}
+	return n
+}
+
+// A streamInfo is what NATS tells of a stream.
+type streamInfo struct {
+	Cluster struct {
+		Leader   string
+		Replicas []struct{ Current, Offline bool }
+	}
+}
+
+// isWhole reports whether so many nodes have all of it.
+func (s streamInfo) isWhole(count int) bool {
+	for _, r := range s.Cluster.Replicas {
+		if !r.Current || r.Offline {
+			return false
+		}
+	}
+	return s.Cluster.Leader != "" && len(s.Cluster.Replicas) >= count-1
 }
 
 // begin starts a node, and waits until it takes requests.
@@ -115,7 +175,7 @@ func (f *fleet) begin(b *berth) {
 }
 
 // troubles are what a node may complain of while others are gone.
-var troubles = []string{"JetStream", "jetstream", "RAFT", "cut off", "cluster", "lease", "Lease", "history", "candles", "oute", "eaf"}
+var troubles = []string{"nats: ", "JetStream", "jetstream", "RAFT", "cut off", "cluster", "lease", "Lease", "history", "candles", "oute", "eaf"}
 
 // awaitReady waits until a node lets clients in.
 func (f *fleet) awaitReady(b *berth) {
@@ -206,10 +266,10 @@ func (b *berth) nodes(tb testing.TB) (list []cluster.Seen) {
 	return list
 }
 
-// token is one of a key that the first node has.
+// token is one of the demo key.
 func (f *fleet) token() string {
 	f.tb.Helper()
-	return f.berths[0].Token(f.tb, f.berths[0].Key)
+	return f.others()[0].Token(f.tb, f.key)
 }
 
 // eventually waits until something is so; state, if there is one, says what is instead.

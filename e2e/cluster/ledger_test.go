@@ -12,8 +12,6 @@ import (
 
 // A ledger has every tick that was heard on the bus of any node.
 type ledger struct {
-	listening sync.WaitGroup
-
 	mu     sync.Mutex
 	ticks  map[uint64]entry // by seq
 	terms  map[uint64]*reign
@@ -41,10 +39,11 @@ func newLedger() *ledger {
 // listen takes in what is heard on the bus of a node, for as long as it runs.
 func (l *ledger) listen(tb testing.TB, b *berth) {
 	tb.Helper()
-	tb.Cleanup(l.listening.Wait) // runs behind the connection's, which ends it
+	var listening sync.WaitGroup
+	tb.Cleanup(listening.Wait) // runs behind the connection's, which ends it
 	c := b.NATS(tb)
 	c.Subscribe("ticker.prices")
-	l.listening.Go(func() {
+	listening.Go(func() {
 		for d := range c.Deliveries() {
 			term, err := strconv.ParseUint(d.Header.Get("Tickerd-Term"), 10, 64)
 			if err != nil {

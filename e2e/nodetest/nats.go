@@ -47,15 +47,26 @@ func (n *Node) NATS(tb testing.TB) *BusConn {
 // Operator connects to the node's bus as its operator.
 func (n *Node) Operator(tb testing.TB) *BusConn {
 	tb.Helper()
-	password, err := os.ReadFile(filepath.Join(n.Dir, "operator.password"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c, refused := n.NATSAs(tb, "operator", strings.TrimSpace(string(password)))
+	c, refused := n.NATSAs(tb, "operator", n.password(tb))
 	if refused != "" {
 		tb.Fatalf("connect to the bus as operator: %s", refused)
 	}
 	return c
+}
+
+// password is the operator's: of the settings, or made by the node.
+func (n *Node) password(tb testing.TB) string {
+	tb.Helper()
+	for _, setting := range n.settings {
+		if password, is := strings.CutPrefix(setting, "bus.operator_password="); is {
+			return password
+		}
+	}
+	password, err := os.ReadFile(filepath.Join(n.Dir, "operator.password"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return strings.TrimSpace(string(password))
 }
 
 // NATSAs connects to the node's bus, or says why that is refused.
@@ -67,10 +78,7 @@ func (n *Node) NATSAs(tb testing.TB, user, password string) (c *BusConn, refused
 	}
 	c = &BusConn{tb: tb, conn: conn, delivered: make(chan Delivery, 1<<16), told: make(chan string, 1<<10)}
 	c.reading.Go(c.read)
-	tb.Cleanup(func() {
-		conn.Close()
-		c.reading.Wait()
-	})
+	tb.Cleanup(c.Close)
 	hello, err := json.Marshal(map[string]any{
 		"verbose": false, "pedantic": false, "headers": true, "lang": "e2e", "version": "1", "protocol": 1, "user": user, "pass": password,
 	})
@@ -119,7 +127,27 @@ func (c *BusConn) TryPublish(subject, data string) (refused string) {
 	return c.ask(fmt.Sprintf("PUB %s %d\r\n%s", subject, len(data), data))
 }
 
-// Subscribe is trySubscribe of what is allowed.
+// Request asks on a subject, on a connection of which nothing else is wanted, and gives
+// the first answer.
+func (c *BusConn) Request(subject, data string) Delivery {
+	c.tb.Helper()
+	const inbox = "e2e.inbox"
+	if c.subs == 0 {
+		c.Subscribe(inbox)
+	}
+	if refused := c.ask(fmt.Sprintf("PUB %s %s %d\r\n%s", subject, inbox, len(data), data)); refused != "" {
+		c.tb.Fatalf("ask %s: %s", subject, refused)
+	}
+	return c.Await(inbox)
+}
+
+// Close hangs up, which the end of the test does otherwise.
+func (c *BusConn) Close() {
+	c.conn.Close()
+	c.reading.Wait()
+}
+
+// Subscribe is TrySubscribe of what is allowed.
 func (c *BusConn) Subscribe(subject string) {
 	c.tb.Helper()
 	if refused := c.TrySubscribe(subject); refused != "" {
