@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tickerd/cmd/tickerd/bench"
 )
 
@@ -98,6 +100,19 @@ func (f *fleet) node(name string, settings ...string) (*member, error) {
 // at a time.
 func (f *fleet) gateway(name string, settings ...string) (*member, error) {
 	return f.node(name, append([]string{"auth.database=none", oneOfMany}, settings...)...)
+}
+
+// busFirst is for buses that share a machine which is full: else nodes do not hear one
+// another in time, and let nobody in.
+const busFirst = -10
+
+// prefer gives a process that was launched more of the processor, or less, as nice does:
+// all of its threads, which its group has.
+func prefer(pid, nice int) error {
+	if err := unix.Setpriority(unix.PRIO_PGRP, pid, nice); err != nil {
+		return fmt.Errorf("nice: %w", err)
+	}
+	return nil
 }
 
 // launch starts a process that ends with this one, and gives what it says on standard

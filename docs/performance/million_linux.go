@@ -15,9 +15,13 @@ import (
 )
 
 // A million is very many connections to one machine, from the same machine: buses, which
-// have keys and prices, and gateways, which are leaf nodes of theirs and listen on one
-// port. No process may have more than 20,000 files, so there are fifty and more of them,
-// and as many of clients.
+// have keys and prices, and gateways, which are leaf nodes of theirs. No process may have
+// more than 20,000 files, so there are fifty and more of them, and as many of clients.
+//
+// Each gateway has a port, and a process of clients, of its own, and they fill up a few at
+// a time: a gateway that is busy takes several joins each time that it wakes up, and where
+// fifty take turns it is the turns that cost. With one port for all, as behind a
+// balancer that has no other way, every gateway is joined all the time.
 type million struct {
 	conns       int
 	perGateway  int
@@ -26,6 +30,8 @@ type million struct {
 	interval    time.Duration
 	tick        time.Duration
 	rate        float64
+	atOnce      int
+	onePort     bool
 	window      time.Duration
 	leave       int64 // bytes of memory for others
 	resultsPath string
@@ -44,12 +50,14 @@ func millionCommand(ctx context.Context, args []string) error {
 	var m million
 	flags := flag.NewFlagSet("million", flag.ContinueOnError)
 	flags.IntVar(&m.conns, "conns", 1_000_000, "how many connections")
-	flags.IntVar(&m.perGateway, "per-gateway", 18_000, "how many of them for each gateway, on average")
-	flags.IntVar(&m.perHerd, "per-bench", 18_500, "how many for each process of clients")
+	flags.IntVar(&m.atOnce, "at-once", 3, "how many processes of clients join at a time")
+	flags.BoolVar(&m.onePort, "one-port", false, "have all gateways on one port; all clients join at once")
+	flags.IntVar(&m.perGateway, "per-gateway", 18_000, "then: how many connections for each gateway, on average")
+	flags.IntVar(&m.perHerd, "per-bench", 18_500, "how many for each process of clients, and its gateway")
 	flags.IntVar(&m.buses, "buses", 3, "how many nodes with keys and prices: one, or three and more")
 	flags.DurationVar(&m.interval, "interval", 10*time.Second, "of which each subscribes one tick")
 	flags.DurationVar(&m.tick, "tick", 100*time.Millisecond, "the time between two ticks of the publisher, which every gateway takes")
-	flags.Float64Var(&m.rate, "rate", 8000, "joins a second, at most")
+	flags.Float64Var(&m.rate, "rate", 8000, "joins a second, at most, of those that join at a time")
 	flags.DurationVar(&m.window, "duration", 30*time.Second, "how long to measure, when all are there")
 	leave := flags.Int64("leave", 2048, "MiB of memory that others are to keep: with less, all is ended")
 	flags.StringVar(&m.resultsPath, "results", "", "a `file` to which the result is added, as a line of JSON")
@@ -73,8 +81,22 @@ func millionCommand(ctx context.Context, args []string) error {
 }
 
 // gateways and herds are how many processes there are to be.
-func (m *million) gateways() int { return (m.conns + m.perGateway - 1) / m.perGateway }
-func (m *million) herds() int    { return (m.conns + m.perHerd - 1) / m.perHerd }
+func (m *million) herds() int { return (m.conns + m.perHerd - 1) / m.perHerd }
+
+func (m *million) gateways() int {
+	if m.onePort {
+		return (m.conns + m.perGateway - 1) / m.perGateway
+	}
+	return m.herds()
+}
+
+// address is where gateway i listens, and the clients of process i come.
+func (m *million) address(i int) string {
+	if m.onePort {
+		i = 0
+	}
+	return "127.0.0.1:" + strconv.Itoa(8081+i)
+}
 
 // prepare looks whether there is the memory, and raises the kernel's limits.
 func (m *million) prepare() (after func() error, err error) {
@@ -126,6 +148,11 @@ type crew struct {
 	*fleet
 	buses, gateways []*member
 	herds           []*herd
+
+	// What was told last of how it goes.
+	told   time.Time
+	opened int
+	before shares
 }
 
 func (c *crew) usage() (cpu, rss, anon shares, err error) {
@@ -150,6 +177,16 @@ func (c *crew) usage() (cpu, rss, anon shares, err error) {
 	return cpu, rss, anon, nil
 }
 
+// joining is how many processes of clients have not come altogether.
+func (c *crew) joining() (n int) {
+	for _, h := range c.herds {
+		if !h.isReady() {
+			n++
+		}
+	}
+	return n
+}
+
 func pidsOf(list []*member) (pids []int) {
 	for _, m := range list {
 		pids = append(pids, m.pid)
@@ -162,8 +199,6 @@ func (s shares) less(o shares) shares {
 }
 
 func (s shares) sum() float64 { return s.Buses + s.Gateways + s.Clients }
-
-const millionPort = "8081"
 
 // run makes a run, inside.
 func (m *million) run(ctx context.Context, b *binaries) (err error) {
@@ -180,7 +215,7 @@ func (m *million) run(ctx context.Context, b *binaries) (err error) {
 	if err := m.startNodes(c); err != nil {
 		return err
 	}
-	token, err := f.token(c.buses[0], "http://127.0.0.1:9081")
+	token, err := f.token(c.buses[0], "http://127.0.0.1:9901")
 	if err != nil {
 		return err
 	}
@@ -199,14 +234,7 @@ func (m *million) run(ctx context.Context, b *binaries) (err error) {
 	if err := m.startHerds(c, token); err != nil {
 		return err
 	}
-	if err := m.watch(c, "joining", func() bool {
-		for _, h := range c.herds {
-			if !h.isReady() {
-				return false
-			}
-		}
-		return true
-	}); err != nil {
+	if err := m.watch(c, "joining", func() bool { return c.joining() == 0 }); err != nil {
 		return err
 	}
 	r.JoinedIn = time.Since(began).Seconds()
@@ -262,7 +290,7 @@ func (m *million) startNodes(c *crew) error {
 	}
 	for i := range m.buses {
 		settings := []string{
-			"server.listen=127.0.0.1:" + strconv.Itoa(9081+i), "bus.cluster_password=" + fleetPassword, "bus.leaf_listen=" + leaves[i],
+			"server.listen=127.0.0.1:" + strconv.Itoa(9901+i), "bus.cluster_password=" + fleetPassword, "bus.leaf_listen=" + leaves[i],
 			"pricefeed.interval=" + m.tick.String(),
 		}
 		if m.buses > 1 {
@@ -270,6 +298,9 @@ func (m *million) startNodes(c *crew) error {
 		}
 		n, err := c.node("bus-"+strconv.Itoa(i+1), settings...)
 		if err != nil {
+			return err
+		}
+		if err := prefer(n.pid, busFirst); err != nil {
 			return err
 		}
 		c.buses = append(c.buses, n)
@@ -283,7 +314,7 @@ func (m *million) startNodes(c *crew) error {
 		}
 	}
 	for i := range m.gateways() {
-		n, err := c.gateway("gateway-"+strconv.Itoa(i+1), "server.listen=127.0.0.1:"+millionPort, "server.reuse_port=true",
+		n, err := c.gateway("gateway-"+strconv.Itoa(i+1), "server.listen="+m.address(i), "server.reuse_port="+strconv.FormatBool(m.onePort),
 			"handler.workers=1", "bus.cluster_password="+fleetPassword, "bus.leaf_remotes="+strings.Join(leaves, ","))
 		if err != nil {
 			return err
@@ -303,22 +334,32 @@ func (m *million) startNodes(c *crew) error {
 // startHerds starts the clients, each process with two addresses of its own: one has not
 // enough ports that are found at once.
 func (m *million) startHerds(c *crew, token string) error {
-	rest := m.conns
+	rest, atOnce := m.conns, m.atOnce
+	if m.onePort {
+		atOnce = m.herds()
+	}
 	for i := range m.herds() {
+		if err := m.watch(c, "joining", func() bool { return c.joining() < atOnce }); err != nil {
+			return err
+		}
 		n := (m.conns + m.herds() - 1) / m.herds()
 		n = min(n, rest)
 		rest -= n
-		h, err := c.herd([]string{"GOMAXPROCS=1"}, "--url", "http://127.0.0.1:"+millionPort, "--token", token,
+		h, err := c.herd([]string{"GOMAXPROCS=1"}, "--url", "http://"+m.address(i), "--token", token,
 			"--conns", strconv.Itoa(n), "--interval", m.interval.String(), "--sources", fmt.Sprintf("127.1.0.%d,127.2.0.%[1]d", i+1),
-			"--rate", strconv.FormatFloat(m.rate/float64(m.herds()), 'f', 2, 64), "--connecting", "32", "--threads", "1",
+			"--rate", strconv.FormatFloat(m.rate/float64(atOnce), 'f', 2, 64), "--connecting", "32", "--threads", "1",
 			"--warmup", "0s", "--duration", m.window.String())
 		if err != nil {
 			return err
 		}
 		c.herds = append(c.herds, h)
+		time.Sleep(herdPause)
 	}
 	return nil
 }
+
+// herdPause is between the starts of two processes of clients.
+const herdPause = 200 * time.Millisecond
 
 // errMemory is when others would get too little.
 var errMemory = errors.New("too little memory is left for others")
@@ -328,14 +369,12 @@ func (m *million) watch(c *crew, phase string, is func() bool) error {
 	const every = 5 * time.Second
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
-	told := time.Now()
-	last := 0
-	before, _, _, err := c.usage()
-	if err != nil {
-		return err
-	}
-	for _, h := range c.herds {
-		last += h.opened()
+	if c.told.IsZero() {
+		c.told = time.Now()
+		var err error
+		if c.before, _, _, err = c.usage(); err != nil {
+			return err
+		}
 	}
 	for !is() {
 		select {
@@ -355,7 +394,7 @@ func (m *million) watch(c *crew, phase string, is func() bool) error {
 				return errors.Join(fmt.Errorf("%s has ended", n.name), n.troubles())
 			}
 		}
-		took := time.Since(told)
+		took := time.Since(c.told)
 		if took < every {
 			continue
 		}
@@ -374,16 +413,15 @@ func (m *million) watch(c *crew, phase string, is func() bool) error {
 		if err != nil {
 			return err
 		}
-		busy := cpu.less(before)
+		busy := cpu.less(c.before)
 		if phase != "joining" {
-			opened = m.conns
-			last = opened
+			opened = c.opened
 		}
 		fmt.Printf("%s: %s connections, %s joins/s; memory: %s available, %s gateways, %s clients, %s slab; cores: %.2f buses, %.2f gateways, %.2f clients\n",
-			phase, grouped(float64(opened)), grouped(float64(opened-last)/took.Seconds()),
+			phase, grouped(float64(opened)), grouped(float64(opened-c.opened)/took.Seconds()),
 			gibibytes(now.available), gibibytes(int64(rss.Gateways)), gibibytes(int64(rss.Clients)), gibibytes(now.slab),
 			busy.Buses/took.Seconds(), busy.Gateways/took.Seconds(), busy.Clients/took.Seconds())
-		told, last, before = time.Now(), opened, cpu
+		c.told, c.opened, c.before = time.Now(), opened, cpu
 	}
 	return nil
 }
