@@ -80,9 +80,8 @@ func (j *journal) turned(in bool) {
 	j.poke()
 }
 
-// run keeps in step until ctx ends. It tells serve, again and again, whether this node is
-// current.
-func (j *journal) run(ctx context.Context, serve func(current bool)) {
+// run keeps in step until ctx ends. It calls serve whenever touch may be otherwise.
+func (j *journal) run(ctx context.Context, serve func()) {
 	clock := time.NewTicker(lookEvery)
 	defer clock.Stop()
 	begun := false
@@ -100,15 +99,13 @@ func (j *journal) run(ctx context.Context, serve func(current bool)) {
 			}
 			begun = true
 		}
-		if !j.touch.isCurrent() {
-			serve(false)
-		}
+		serve()
 		if j.touch.isIn() {
 			if err := j.step(ctx); err != nil {
 				j.complain(ctx, err)
 			}
 		}
-		serve(j.touch.isCurrent())
+		serve()
 	}
 }
 
