@@ -168,7 +168,9 @@ func (f *fleet) begin(b *berth) {
 	b.Provoked = troubles
 	b.AwaitStart(f.tb)
 	b.down = false
-	f.ledger.listen(f.tb, b)
+	if b.Bus != "" {
+		f.ledger.listen(f.tb, b)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.doors[b.name] = b.Node

@@ -280,9 +280,12 @@ func (w *watcher) missed() int {
 // check stops all watchers, and holds all that they have seen against the promises.
 func (f *fleet) check(list ...*watcher) {
 	f.tb.Helper()
+	newest := uint64(0)
 	for _, w := range list {
 		w.stop()
+		newest = max(newest, w.newest())
 	}
+	eventually(f.tb, "the ledger is as far as the watchers", func() bool { return f.ledger.isAt(newest) }, nil)
 	f.ledger.check(f.tb)
 	for _, w := range list {
 		report(f.tb, w.name, w.faults())
