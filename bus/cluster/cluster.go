@@ -45,6 +45,7 @@ type Cluster struct {
 
 	// Owned by live.
 	send     func(*bus.Msg) error
+	turns    int
 	in       bool      // what touch was told last
 	beaten   time.Time // when the last beat went out
 	toldSend time.Time

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,10 +64,16 @@ type member struct {
 	ended   chan struct{}   // closed when it has
 }
 
+// oneOfMany is a setting that gateways have, and no other node.
+const oneOfMany = "pricefeed.source=none"
+
 // node starts one. A setting is such as "pricefeed.source=none".
 func (f *fleet) node(name string, settings ...string) (*member, error) {
 	cmd := exec.CommandContext(f.ctx, f.tickerd)
 	cmd.Env = append(cleanEnviron(), "TICKERD_DATA_DIR="+filepath.Join(f.dir, name))
+	if slices.Contains(settings, oneOfMany) {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
+	}
 	for _, s := range append([]string{
 		"bus.node=" + name, "auth.token_key=" + fleetKey, "bus.operator_password=" + fleetPassword, "log.format=json",
 		"server.admin_listen=", "bus.listen=",
@@ -87,9 +94,10 @@ func (f *fleet) node(name string, settings ...string) (*member, error) {
 	return m, nil
 }
 
-// gateway starts a node that is nothing else.
+// gateway starts a node that is nothing else, and one of many: it runs on one processor
+// at a time.
 func (f *fleet) gateway(name string, settings ...string) (*member, error) {
-	return f.node(name, append([]string{"auth.database=none", "pricefeed.source=none"}, settings...)...)
+	return f.node(name, append([]string{"auth.database=none", oneOfMany}, settings...)...)
 }
 
 // launch starts a process that ends with this one, and gives what it says on standard

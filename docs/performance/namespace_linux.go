@@ -42,11 +42,17 @@ func inside(ctx context.Context, before func() (after func() error, err error), 
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("in a network of its own, which only root may make: %w", err)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("make a network of its own, which only root may: %w", err)
+	}
+	if cmd.Wait() != nil {
+		return errInside
 	}
 	return nil
 }
+
+// errInside is told after the process inside has said what it is.
+var errInside = errors.New("ended early")
 
 // raiseLoopback begins the network.
 func raiseLoopback() error {

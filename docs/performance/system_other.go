@@ -18,3 +18,5 @@ func rssOf(int) (int64, error)                 { return 0, errSystem }
 func machine() string                          { return "" }
 
 func millionCommand(context.Context, []string) error { return errSystem }
+
+func clusterCommand(context.Context, []string) error { return errSystem }
