@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 )
@@ -51,9 +50,6 @@ func TestRollingRestart(t *testing.T) {
 	t.Logf("three restarts within %v: %d clients came back %d times, %d times resumed, each at most %d times; %d ticks were missed",
 		time.Since(began).Round(time.Second), count, returns, resumed, most, missed)
 	took(t, "the longest gap that a client saw", gaps)
-	if slices.Max(gaps) > time.Second {
-		t.Error("TEMP")
-	}
 	if most > len(f.berths) {
 		t.Errorf("somebody has come back %d times", most)
 	}
