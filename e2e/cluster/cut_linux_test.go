@@ -11,6 +11,7 @@ import (
 // clients; they stay. The others go on, and revoke a key. When the node is back it has
 // learned that before it lets anybody in.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	f, n := newFarFleet(t, 3)
 	token := f.token()
 	lonely := f.others(f.publisher())[0]
@@ -100,6 +101,7 @@ func (f *fleet) watcherOn(list []*watcher, b *berth) *watcher {
 // TestPublisherCutOff cuts off whoever publishes. Another goes on for the others, and when
 // the line is back, for all.
 func TestPublisherCutOff(t *testing.T) {
+	t.Parallel()
 	f, n := newFarFleet(t, 3)
 	watchers := f.watchAll(f.token())
 	was := f.publisher()
@@ -129,6 +131,7 @@ func TestPublisherCutOff(t *testing.T) {
 
 // TestAllParted cuts every line. Nobody lets anybody in; when the lines are back, all do.
 func TestAllParted(t *testing.T) {
+	t.Parallel()
 	f, n := newFarFleet(t, 3)
 	token := f.token()
 	watchers := f.watchAll(token)
@@ -158,6 +161,7 @@ func TestAllParted(t *testing.T) {
 // TestSlowRoute has the line of one node carry little more than the ticks. Whatever is late
 // there, nothing is mixed or left out, and nobody else notices.
 func TestSlowRoute(t *testing.T) {
+	t.Parallel()
 	f, n := newFarFleet(t, 3)
 	slow := f.others(f.publisher())[0]
 	n.slow(slow.number(), "1mbit")

@@ -3,8 +3,10 @@ package cluster_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +23,7 @@ func TestFaults(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	f, n := newFarFleet(t, 3)
-	s := &series{fleet: f, network: n, random: rand.New(rand.NewPCG(seed, 0)), began: time.Now(), count: map[string]int{}, recovered: map[string][]time.Duration{}}
+	s := &series{fleet: f, network: n, random: rand.New(rand.NewPCG(seed, 0)), began: time.Now(), count: map[string]int{}, gaps: map[string][]time.Duration{}}
 	token := f.token()
 	for _, b := range f.berths {
 		for i := range 2 {
@@ -47,9 +49,9 @@ type series struct {
 	watchers []*watcher
 	began    time.Time
 
-	count     map[string]int
-	recovered map[string][]time.Duration // until the clients of the others see prices of now
-	keys      int
+	count map[string]int
+	gaps  map[string][]time.Duration // for the clients of the others
+	keys  int
 }
 
 // fault makes one, has it last, mends it, and waits until all is well.
@@ -77,16 +79,17 @@ func (s *series) fault(p *prober) {
 	at := time.Since(s.began)
 
 	p.blame(victim)
-	kind.make(victim)
 	made := time.Now()
+	kind.make(victim)
+	gap := time.Duration(0)
 	for _, w := range s.watchers {
 		if w.home != victim.name {
 			w.moves()
+			gap = max(gap, w.longest(made))
 		}
 	}
-	others := time.Since(made)
 	s.count[what]++
-	s.recovered[what] = append(s.recovered[what], others)
+	s.gaps[what] = append(s.gaps[what], gap)
 	s.changeKeys(p, victim)
 	if rest := lasts - time.Since(made); rest > 0 {
 		select {
@@ -102,8 +105,8 @@ func (s *series) fault(p *prober) {
 		w.moves()
 	}
 	p.forgive(victim)
-	f.tb.Logf("%8v  %-22s %s  lasted %-7v prices of now for the others after %-7v all well after %v", at.Round(10*time.Millisecond),
-		what, victim.name, mended.Sub(made).Round(10*time.Millisecond), others.Round(10*time.Millisecond), time.Since(mended).Round(10*time.Millisecond))
+	f.tb.Logf("%8v  %-22s %s  lasted %-7v a gap for the others of %-7v all well after %v", at.Round(10*time.Millisecond),
+		what, victim.name, mended.Sub(made).Round(10*time.Millisecond), gap.Round(10*time.Millisecond), time.Since(mended).Round(10*time.Millisecond))
 }
 
 // changeKeys makes a key and revokes it, on nodes that are well. The prober has its token
@@ -150,8 +153,8 @@ func (s *series) sum(tb testing.TB) {
 		}
 	}
 	tb.Logf("%v of faults: %v; %d keys were made and revoked", time.Since(s.began).Round(time.Second), s.count, s.keys)
-	for what, list := range s.recovered {
-		took(tb, what+", until clients of the others see prices of now", list)
+	for _, what := range slices.Sorted(maps.Keys(s.gaps)) {
+		took(tb, "the longest gap for clients of the others after a "+what, s.gaps[what])
 	}
 	tb.Logf("%d clients had %d connections, of which %d resumed, %d refusals, %d ticks and %d snapshots", len(s.watchers), visits, resumed, refused, ticks, snapshots)
 }

@@ -121,7 +121,10 @@ func (f *fleet) settle() {
 	defer operator.Close()
 	var why string
 	eventually(f.tb, "all streams are kept by all", func() bool {
-		var list struct{ Streams []streamInfo }
+		var list struct {
+			Streams []streamInfo
+			Missing []string
+		}
 		answer := operator.Request("$JS.API.STREAM.LIST", "")
 		if err := json.Unmarshal([]byte(answer.Data), &list); err != nil {
 			f.tb.Fatal(err)
@@ -132,7 +135,7 @@ func (f *fleet) settle() {
 				return false
 			}
 		}
-		return len(list.Streams) > 0
+		return len(list.Streams) > 0 && len(list.Missing) == 0
 	}, func() string { return why })
 }
 

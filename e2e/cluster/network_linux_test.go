@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -20,9 +21,13 @@ import (
 //	node-2 10.77.0.2 ──┼── hub
 //	node-3 10.77.0.3 ──┘
 type network struct {
-	tb  testing.TB
-	hub string
+	tb   testing.TB
+	name string // how those of its namespaces begin
+	hub  string
 }
+
+// networks counts those that this process has made.
+var networks atomic.Int32
 
 // prefix is how the names of our namespaces begin; then comes the process that made them.
 const prefix = "tickerd-e2e-"
@@ -34,7 +39,8 @@ func newNetwork(tb testing.TB) *network {
 		tb.Skip("network namespaces are made by root")
 	}
 	sweep(tb)
-	n := &network{tb: tb, hub: prefix + strconv.Itoa(os.Getpid()) + "-hub"}
+	n := &network{tb: tb, name: fmt.Sprintf("%s%d-%d-", prefix, os.Getpid(), networks.Add(1))}
+	n.hub = n.name + "hub"
 	if err := nodetest.Network("ip netns add " + n.hub); err != nil {
 		tb.Skipf("no network namespaces: %v", err)
 	}
@@ -56,8 +62,8 @@ func sweep(tb testing.TB) {
 	for _, path := range left {
 		name := filepath.Base(path)
 		owner, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "-")
-		if pid, err := strconv.Atoi(owner); err != nil || pid != os.Getpid() && syscall.Kill(pid, 0) == nil {
-			continue // another test's
+		if pid, err := strconv.Atoi(owner); err != nil || syscall.Kill(pid, 0) == nil {
+			continue // they are in use
 		}
 		if err := nodetest.Network("ip netns delete " + name); err != nil {
 			tb.Log(err)
@@ -83,7 +89,7 @@ func (n *network) do(format string, args ...any) {
 // home makes the namespace of node number i, from 1, and gives its name.
 func (n *network) home(i int) string {
 	n.tb.Helper()
-	name := fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), i)
+	name := fmt.Sprintf("%s%d", n.name, i)
 	n.do("ip netns add %s", name)
 	n.sweepWith(name)
 	n.do("ip -n %s link set lo up", name)
