@@ -120,9 +120,15 @@ func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) (news bool, err
 	return kept.RowsAffected > 0, s.forget(tx)
 }
 
-// forget removes the revocations that count no more.
+// forget removes the revocations that count no more, and need not be told either.
 func (s *Store) forget(tx *gorm.DB) error {
-	return tx.Exec("DELETE FROM revocations WHERE at <= ?", s.clock().Add(-remembered).Unix()).Error
+	over := s.clock().Add(-remembered).Unix()
+	err := tx.Exec(`DELETE FROM outbox WHERE (kind, id) IN (SELECT kind, id FROM revocations WHERE at <= ?)
+		AND NOT (kind = ? AND id IN (SELECT id FROM keys))`, over, kindKey).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec("DELETE FROM revocations WHERE at <= ?", over).Error
 }
 
 // Revocations gives what was revoked and still counts, those that come after last
