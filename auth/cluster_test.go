@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -394,16 +393,7 @@ func TestLostJournal(t *testing.T) {
 	key, info := c.list[0].create("ann")
 	c.list[1].waitExchange(key, "ann")
 	was := c.list[0].service.journal.stream.Load().Created()
-	answers := make(chan *bus.Msg, 1)
-	if _, err := c.list[0].conn.SubscribeChan("test.deleted", answers); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.list[0].conn.Ask("$JS.API.STREAM.DELETE."+bus.KeyJournal, "test.deleted", nil); err != nil {
-		t.Fatal(err)
-	}
-	if m := <-answers; !strings.Contains(string(m.Data), `"success":true`) {
-		t.Fatal(string(m.Data))
-	}
+	loseJournal(t, c.list[0].conn)
 	for _, p := range c.list {
 		bustest.Until(t, "there is another stream", func() bool { return !p.service.journal.stream.Load().Created().Equal(was) })
 	}
