@@ -8,10 +8,10 @@ FUZZTIME := 5s
 # What the tests need besides Go, as Debian names it: a C compiler for the race detector, a browser for the page, node
 # (20 or newer) for its modules, tc to lay slow lines, and a PostgreSQL server, whose programs are not in the path. Without
 # all but the first, the tests that want them are skipped.
-COMMANDS := gcc chromium node tc /usr/lib/postgresql/*/bin/initdb
+COMMANDS := gcc chromium node ip tc /usr/lib/postgresql/*/bin/initdb
 PACKAGES := gcc libc6-dev chromium nodejs iproute2 postgresql
 
-.PHONY: build test packages lint vet-linux vet-darwin vet-windows fuzz bench clean
+.PHONY: build test test-cluster packages lint vet-linux vet-darwin vet-windows fuzz bench clean
 
 # A static binary: bin/tickerd.
 build:
@@ -20,10 +20,20 @@ build:
 # Every test, with the race detector, and anew: what tests the binary depends on more than Go sees. Those of connections a
 # second time, with the driver that other systems have. Without a C compiler:
 # make test RACE=
+# The clusters of processes come last and alone, as they are used and in a short form: three nodes on two cores have no time
+# for anything beside.
 RACE := -race
 test: packages
-	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 ./...
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 $$(go list ./... | grep -v /e2e/cluster$$)
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 -tags=portable ./gateway ./gateway/loop
+	go test -count=1 -parallel=3 ./e2e/cluster -args -faults=15s -takeovers=1
+
+# Clusters of processes, on the loopback and in network namespaces: faults at random for FAULTS, of which docs/reliability.md
+# has the figures. SEED has the same ones made again.
+FAULTS := 5m
+SEED := 0
+test-cluster: packages
+	go test -count=1 -parallel=1 -v -timeout=60m ./e2e/cluster -args -faults=$(FAULTS) -seed=$(SEED) -takeovers=20
 
 # Installs what the tests need, where root may do so with apt-get.
 packages:
@@ -48,7 +58,7 @@ fuzz:
 
 # What the code costs, and the figures of the README.
 bench:
-	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /e2e$$)
+	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /e2e)
 	go test -run='^$$' -bench=. -benchtime=1x ./e2e
 
 clean:

@@ -79,7 +79,8 @@
 // that was lost is made anew, and filled from what every file has.
 //
 // A [Service] answers only while it is current: in touch with the majority, and caught up
-// with a mark that was put since. An election is no loss of touch. A [Verifier] is current
+// with a mark that was put since. (Without touch it tells the command line that the cluster
+// is unreachable.) An election is no loss of touch. A [Verifier] is current
 // when it has loaded all revocations since the node was last in touch; its own node's
 // Service lets it know of each that it applies.
 //

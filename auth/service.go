@@ -128,29 +128,37 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // serve is a member of the group that is asked, while this node is current, until ctx
-// ends. It returns the subscriptions that are left.
+// ends. It returns the subscriptions that are left. Without touch, where there may be
+// nobody else to ask, it is one for the command line too, to say so.
 func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
 	if s.journal == nil {
-		subs, err := s.join()
+		subs, err := s.join(append(storeSubjects(), keySubjects()...))
 		if err == nil {
 			s.refuseDemos(ctx)
 		}
 		return subs, err
 	}
-	var subs []*bus.Subscription
-	s.journal.run(ctx, func(current bool) {
-		switch {
-		case current && subs == nil:
-			var err error
-			if subs, err = s.join(); err != nil {
-				s.log.Error("auth", "err", err)
-			}
-		case !current && subs != nil:
-			s.unsubscribe(subs)
-			subs = nil
-		}
+	var store, keys []*bus.Subscription
+	s.journal.run(ctx, func() {
+		current := s.journal.touch.isCurrent()
+		s.member(&store, storeSubjects(), current)
+		s.member(&keys, keySubjects(), current || !s.journal.touch.isIn())
 	})
-	return subs, nil
+	return append(store, keys...), nil
+}
+
+// member has subs be there or not.
+func (s *Service) member(subs *[]*bus.Subscription, subjects []string, yes bool) {
+	switch {
+	case yes && *subs == nil:
+		var err error
+		if *subs, err = s.join(subjects); err != nil {
+			s.log.Error("auth", "err", err)
+		}
+	case !yes && *subs != nil:
+		s.unsubscribe(*subs)
+		*subs = nil
+	}
 }
 
 // refuseDemos has this node's Verifier refuse the demo keys where they are not admitted
@@ -173,13 +181,18 @@ func (s *Service) refuseDemos(ctx context.Context) {
 	}
 }
 
+// storeSubjects are what gateways ask, keySubjects what the command line does.
+func storeSubjects() []string { return []string{bus.Exchange, bus.Revocations} }
+func keySubjects() []string   { return []string{bus.KeyCreate, bus.KeyList, bus.KeyRevoke} }
+
 // join takes requests.
-func (s *Service) join() ([]*bus.Subscription, error) {
+func (s *Service) join(subjects []string) ([]*bus.Subscription, error) {
 	var subs []*bus.Subscription
-	for subject, to := range map[string]chan *bus.Msg{
-		bus.Exchange: s.requests, bus.Revocations: s.requests, bus.KeyList: s.requests,
-		bus.KeyCreate: s.changes, bus.KeyRevoke: s.changes,
-	} {
+	for _, subject := range subjects {
+		to := s.requests
+		if subject == bus.KeyCreate || subject == bus.KeyRevoke {
+			to = s.changes
+		}
 		sub, err := s.conn.SubscribeQueueChan(subject, queue, to)
 		if err != nil {
 			s.unsubscribe(subs)

@@ -25,6 +25,10 @@ const (
 	leasePoll      = 50 * time.Millisecond
 	leaseRetry     = time.Second
 	releaseTimeout = 5 * time.Second
+
+	// openTimeout bounds one try to open the lease: what is asked while a cluster has no
+	// leader yet is never answered.
+	openTimeout = 2 * time.Second
 )
 
 // Peers is the other nodes, as a feed needs to know them.
@@ -69,7 +73,9 @@ func (f *Feed) keepLease(ctx context.Context) {
 // openLeases tries until it can, or ctx ends.
 func (f *Feed) openLeases(ctx context.Context) *bus.Leases {
 	for {
-		leases, err := f.bus.OpenLeases(ctx)
+		try, cancel := context.WithTimeout(ctx, openTimeout)
+		leases, err := f.bus.OpenLeases(try)
+		cancel()
 		if err == nil {
 			return leases
 		}
@@ -147,7 +153,39 @@ func (f *Feed) acquire(ctx context.Context, leases *bus.Leases, first bool) (*bu
 	if first && (others && f.peers != alone{} || f.isRetired()) {
 		return nil, nil
 	}
-	return leases.Acquire(ctx, f.node, last)
+	for until := time.Now().Add(takeoverAfter); ; {
+		lease, err := leases.Acquire(ctx, f.node, last)
+		if !errors.Is(err, bus.ErrLeaseTaken) {
+			return lease, err
+		}
+		was := last
+		if last, err = readNewer(ctx, leases, was, until); err != nil {
+			return nil, err
+		}
+		if last.Node != was.Node && !last.Released || !first && !f.isDue() {
+			return nil, bus.ErrLeaseTaken
+		}
+	}
+}
+
+// readNewer reads until it finds what was written after a tenure. What is read is what
+// some node knows, which may be behind: the lease that could not be taken may be one that
+// its holder has given back since, or for which it has reserved numbers.
+func readNewer(ctx context.Context, leases *bus.Leases, was bus.Tenure, until time.Time) (bus.Tenure, error) {
+	for {
+		last, err := leases.Last(ctx)
+		switch {
+		case err != nil || last != was:
+			return last, err
+		case time.Now().After(until):
+			return last, bus.ErrLeaseTaken
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-time.After(leasePoll):
+		}
+	}
 }
 
 // tenure has prices published until ctx ends, and then gives the lease back; or until

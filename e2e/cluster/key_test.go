@@ -16,6 +16,7 @@ const promptly = 5 * time.Second
 // TestKeys makes a key on one node and revokes it on another, while a third is down. It
 // counts on all that run, and on the third from its first moment.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	first, second, third := f.berths[0], f.berths[1], f.berths[2]
 	f.kill(third)
@@ -98,6 +99,7 @@ func checkNotAdmitted(t *testing.T, b *berth, key, token string) {
 // TestKeysWithoutMajority asks for changes of keys that cannot be confirmed. They fail, and
 // have changed nothing when the others are back.
 func TestKeysWithoutMajority(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	lonely := f.berths[0]
 	key, id := lonely.NewKey(t, "--user", "ann")
@@ -121,6 +123,7 @@ func TestKeysWithoutMajority(t *testing.T) {
 
 // TestExpiry lets tokens end. Their connections are closed on every node.
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, "auth.token_ttl=3s")
 	token := f.token()
 	ends := time.Now().Add(3 * time.Second)
@@ -138,6 +141,7 @@ func TestExpiry(t *testing.T) {
 
 // TestLimit has the connections of a user count on all nodes together.
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, "gateway.max_connections_per_user=3")
 	token := f.token()
 	var clients []*nodetest.Client

@@ -115,6 +115,13 @@ func (l *ledger) publisher() string {
 	return l.ticks[l.newest].node
 }
 
+// isAt reports whether a tick of that seq was heard, or of a later one.
+func (l *ledger) isAt(seq uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newest >= seq
+}
+
 // count is how many ticks were published between two.
 func (l *ledger) count(after, until uint64) (n int) {
 	l.mu.Lock()

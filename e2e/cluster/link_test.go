@@ -18,6 +18,7 @@ import (
 
 // TestWrongPassword starts a node that does not know the password of the cluster.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	stranger := f.berth("", clustered(freeAddress(t), routesOf(f.berths[0]))...)
 	stranger.settings = append(stranger.settings, "bus.cluster_password=nobody-knows-this-password")
@@ -48,6 +49,7 @@ func (f *fleet) checkStranger(stranger *berth, why string) {
 
 // TestTLS has the nodes show one another certificates, of one authority.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	ours, theirs := newAuthority(t), newAuthority(t)
 	f := dockFleet(t, 3)
 	for _, b := range f.berths {

@@ -19,6 +19,7 @@ var onlyGateway = []string{"auth.database=none", "pricefeed.source=none", "handl
 // TestHandlerDies kills the node whose handler holds a connection of another node. The
 // connection stays, the next message finds a new handler, and the subscription is kept.
 func TestHandlerDies(t *testing.T) {
+	t.Parallel()
 	f := dockFleet(t, 3)
 	gate := f.berths[0]
 	gate.settings = append(gate.settings, "handler.workers=0")
@@ -117,6 +118,7 @@ func TestGatewayDies(t *testing.T) {
 // TestOnlyGateway adds a node that only has connections. It serves everything, whichever of
 // the others is down.
 func TestOnlyGateway(t *testing.T) {
+	t.Parallel()
 	f := dockFleet(t, 3)
 	routes := routesOf(f.berths[0])
 	gate := f.berth("", slices.Concat(clustered(freeAddress(t), routes), onlyGateway)...)
@@ -156,6 +158,7 @@ func routesOf(b *berth) []string {
 
 // TestLeaf puts a node at the edge of a cluster.
 func TestLeaf(t *testing.T) {
+	t.Parallel()
 	f := dockFleet(t, 3)
 	var remotes []string
 	for _, b := range f.berths {
@@ -179,6 +182,7 @@ func TestLeaf(t *testing.T) {
 
 // TestForeignBus has a node use the NATS server of another one instead of its own.
 func TestForeignBus(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	foreign := f.berth("", append(onlyGateway, "handler.workers=1", "bus.url="+fmt.Sprintf("nats://operator:%s@%s,nats://operator:%s@%s",
 		operatorPassword, f.berths[0].Bus, operatorPassword, f.berths[1].Bus))...)
@@ -197,6 +201,7 @@ func TestForeignBus(t *testing.T) {
 
 // TestNodes asks for the list of nodes in every way.
 func TestNodes(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	publisher := f.publisher()
 	names := []string{f.berths[0].name, f.berths[1].name, f.berths[2].name}

@@ -12,6 +12,7 @@ const generous = 15 * time.Second
 
 // TestSame has a client on each node, and each sees the same ticks.
 func TestSame(t *testing.T) {
+	t.Parallel()
 	const shared = 100
 	f := newFleet(t, 3)
 	watchers := f.watchAll(f.token())
@@ -112,6 +113,7 @@ func (w *watcher) change() (pause time.Duration) {
 // TestPublisherStopped stops whichever node publishes by SIGSTOP until another one does,
 // and has it go on. What it still says is ignored, also by its own clients.
 func TestPublisherStopped(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	watchers := f.watchAll(f.token())
 	was := f.publisher()

@@ -116,9 +116,7 @@ func (w *watcher) run(ctx context.Context) {
 // ended.
 func (f *fleet) pick(ctx context.Context, home string) (*nodetest.Node, string) {
 	for ctx.Err() == nil {
-		f.mu.Lock()
-		doors := maps.Clone(f.doors)
-		f.mu.Unlock()
+		doors := f.open()
 		names := slices.Collect(maps.Keys(doors))
 		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		slices.SortStableFunc(names, func(a, b string) int { return order(b == home) - order(a == home) })
@@ -133,6 +131,13 @@ func (f *fleet) pick(ctx context.Context, home string) (*nodetest.Node, string) 
 		}
 	}
 	return nil, ""
+}
+
+// open are the doors of all nodes, also of those that are down.
+func (f *fleet) open() map[string]*nodetest.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.doors)
 }
 
 func order(first bool) int {
@@ -280,9 +285,12 @@ func (w *watcher) missed() int {
 // check stops all watchers, and holds all that they have seen against the promises.
 func (f *fleet) check(list ...*watcher) {
 	f.tb.Helper()
+	newest := uint64(0)
 	for _, w := range list {
 		w.stop()
+		newest = max(newest, w.newest())
 	}
+	eventually(f.tb, "the ledger is as far as the watchers", func() bool { return f.ledger.isAt(newest) }, nil)
 	f.ledger.check(f.tb)
 	for _, w := range list {
 		report(f.tb, w.name, w.faults())
@@ -303,7 +311,7 @@ func (w *watcher) faults() (list []string) {
 			term = 0
 			v := w.visits[s.visit]
 			last = sight{visit: s.visit, seq: v.since}
-			if v.resumed && (s.snapshot || s.seq != v.since+1) {
+			if v.resumed && !s.snapshot && s.seq != v.since+1 { // a snapshot, for who is too slow
 				fault(s, "resumed, but behind %d comes", v.since)
 			}
 		}

@@ -27,13 +27,15 @@ func (n *Node) NewKey(tb testing.TB, flags ...string) (key, id string) {
 	if !strings.HasPrefix(key, "tk_") || strings.ContainsAny(key, " \n") {
 		tb.Fatalf("a new key is not alone on standard output: %q", made)
 	}
-	for _, info := range n.Keys(tb) {
-		if strings.HasPrefix(key, info.Prefix) {
-			return key, info.ID
+	Eventually(tb, "a new key in the list", func() bool { // which another node of a cluster may give
+		for _, info := range n.Keys(tb) {
+			if strings.HasPrefix(key, info.Prefix) {
+				id = info.ID
+			}
 		}
-	}
-	tb.Fatal("a new key is not in the list")
-	return "", ""
+		return id != ""
+	})
+	return key, id
 }
 
 // Keys is what "tickerd key list" tells.

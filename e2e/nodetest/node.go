@@ -372,11 +372,11 @@ func (n *Node) Must(tb testing.TB, args ...string) string {
 	return r.Stdout
 }
 
-// RunOn carries out a command line on a data directory. One that does not end
-// fails the test.
+// RunOn carries out a command line on a data directory. One that does not end fails the
+// test; in a cluster it may wait for an election or two.
 func RunOn(tb testing.TB, dir string, settings []string, args ...string) Result {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*Patience)
 	defer cancel()
 	cmd := Command(ctx, dir, args...)
 	for _, setting := range settings {
