@@ -58,17 +58,6 @@ func TestCutOff(t *testing.T) {
 	f.check(watchers...)
 }
 
-// tokenOf waits until a key counts on the node, and gives a token of it.
-func (b *berth) tokenOf(t *testing.T, key string) (token string) {
-	t.Helper()
-	eventually(t, "the key counts on "+b.name, func() bool {
-		status, g := b.Exchange(t, key)
-		token = g.Token
-		return status == http.StatusOK
-	}, nil)
-	return token
-}
-
 // awaitCutOff waits until a node says in readyz that it cannot reach the cluster.
 func (f *fleet) awaitCutOff(b *berth) {
 	f.tb.Helper()

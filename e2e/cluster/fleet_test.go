@@ -125,7 +125,11 @@ func (f *fleet) settle() {
 			Streams []streamInfo
 			Missing []string
 		}
-		answer := operator.Request("$JS.API.STREAM.LIST", "")
+		answer, came := operator.Request("$JS.API.STREAM.LIST", "", 10*time.Second)
+		if !came {
+			why = "nobody answers" // there is no leader just now
+			return false
+		}
 		if err := json.Unmarshal([]byte(answer.Data), &list); err != nil {
 			f.tb.Fatal(err)
 		}
@@ -277,7 +281,18 @@ func (b *berth) nodes(tb testing.TB) (list []cluster.Seen) {
 // token is one of the demo key.
 func (f *fleet) token() string {
 	f.tb.Helper()
-	return f.others()[0].Token(f.tb, f.key)
+	return f.others()[0].tokenOf(f.tb, f.key)
+}
+
+// tokenOf waits until a key counts on the node, and gives a token of it.
+func (b *berth) tokenOf(tb testing.TB, key string) (token string) {
+	tb.Helper()
+	eventually(tb, "the key counts on "+b.name, func() bool {
+		status, g := b.Exchange(tb, key)
+		token = g.Token
+		return status == http.StatusOK
+	}, nil)
+	return token
 }
 
 // eventually waits until something is so; state, if there is one, says what is instead.

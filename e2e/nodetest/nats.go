@@ -128,8 +128,8 @@ func (c *BusConn) TryPublish(subject, data string) (refused string) {
 }
 
 // Request asks on a subject, on a connection of which nothing else is wanted, and gives
-// the first answer.
-func (c *BusConn) Request(subject, data string) Delivery {
+// the first answer, or false where none comes in time.
+func (c *BusConn) Request(subject, data string, within time.Duration) (Delivery, bool) {
 	c.tb.Helper()
 	const inbox = "e2e.inbox"
 	if c.subs == 0 {
@@ -138,7 +138,12 @@ func (c *BusConn) Request(subject, data string) Delivery {
 	if refused := c.ask(fmt.Sprintf("PUB %s %s %d\r\n%s", subject, inbox, len(data), data)); refused != "" {
 		c.tb.Fatalf("ask %s: %s", subject, refused)
 	}
-	return c.Await(inbox)
+	select {
+	case d, open := <-c.delivered:
+		return d, open
+	case <-time.After(within):
+		return Delivery{}, false
+	}
 }
 
 // Close hangs up, which the end of the test does otherwise.
