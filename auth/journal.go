@@ -113,7 +113,7 @@ func (j *journal) run(ctx context.Context, serve func()) {
 // begin has what the process before this one could not finish withdrawn, and the Verifier
 // know what was revoked on this node and may not be in the journal yet.
 func (j *journal) begin(ctx context.Context) error {
-	if err := j.store.withdraw(ctx); err != nil || j.verifier == nil {
+	if err := j.store.withdrawPending(ctx); err != nil || j.verifier == nil {
 		return err
 	}
 	var last bus.Revocation

@@ -390,16 +390,13 @@ func (s *Service) revoke(ctx context.Context, data []byte) keysAnswer {
 	return keysAnswer{}
 }
 
-// headerStored marks a revocation that every database has, or gets without hearing of it.
-const headerStored = "Tickerd-Stored"
-
 // tell tells everyone of a revocation that is stored.
 func (s *Service) tell(rev bus.Revocation) error {
 	data, err := json.Marshal(rev)
 	if err != nil {
 		return err
 	}
-	m := &bus.Msg{Subject: bus.Revoked, Data: data, Header: map[string][]string{headerStored: {"1"}}}
+	m := &bus.Msg{Subject: bus.Revoked, Data: data, Header: map[string][]string{bus.HeaderStored: {"1"}}}
 	return s.conn.PublishMsg(m)
 }
 
@@ -415,7 +412,7 @@ func (s *Service) failed(err error) keysAnswer {
 // hear takes in what was revoked by anyone, an operator's hand included. It does
 // not block. Where a user's does not say when, all nodes are told one time for it.
 func (s *Service) hear(m *bus.Msg) {
-	if m.Header.Get(headerStored) != "" {
+	if m.Header.Get(bus.HeaderStored) != "" {
 		return
 	}
 	var rev bus.Revocation
