@@ -122,14 +122,17 @@ func (s *Server) ClusterAddr() net.Addr {
 // Connect gives one of our own parts a connection: in process, without a socket, and
 // allowed everything; or to the other NATS system. The name shows in NATS's own tools.
 func (s *Server) Connect(name string) (*Conn, error) {
+	var c *Conn
+	var err error
 	if s.nats == nil {
-		return dialURL(s.cfg, s.node+" "+name, s.log)
+		c, err = dialURL(s.cfg, s.node+" "+name, s.log)
+	} else {
+		c, err = connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	}
-	c, err := connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	if err != nil {
 		return nil, err
 	}
-	c.replicas = s.cfg.replicas()
+	c.node, c.replicas = s.node, s.cfg.replicas()
 	return c, nil
 }
 
