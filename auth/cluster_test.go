@@ -448,6 +448,37 @@ func TestRevokedByHandInACluster(t *testing.T) {
 	}
 }
 
+// Others of the group that never answer, as one does that stands still, hold nobody up who
+// asks a node that does.
+func TestNearestNodeFirst(t *testing.T) {
+	c := newNodes(t, 2)
+	c.start()
+	silent := bustest.Connect(t, c.cluster.Servers[0], "silent")
+	for _, subject := range append(keySubjects(), bus.Exchange) {
+		for range 20 { // most of the group
+			if _, err := silent.SubscribeQueue(subject, queue, func(*bus.Msg) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := silent.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.list {
+		for range 3 {
+			key, info := p.create("ann")
+			var who bus.ExchangeResult
+			if err := p.conn.RequestNear(t.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: key.Hash()}, &who); err != nil || who.KeyID != info.ID {
+				t.Errorf("exchange: %+v, %v", who, err)
+			}
+			if _, err := NewRemote(p.conn).List(t.Context()); err != nil {
+				t.Error(err)
+			}
+			p.revoke(info.ID)
+		}
+	}
+}
+
 // A node without a database asks the others.
 func TestVerifierWithoutADatabase(t *testing.T) {
 	c := newNodes(t, 2)

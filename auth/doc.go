@@ -48,6 +48,9 @@
 //	auth.keys.list     {} or {"after":Info}, the last of the page before   → {"keys":[Info]}, at most 1000
 //	auth.keys.revoke   {"id":"…"}          → {}
 //
+// In a cluster a node's own gateway and command line ask auth.exchange.<node> and
+// auth.keys.<verb>.<node> first, to which that node listens while it is current.
+//
 // The answer to auth.keys.<verb> is {"error","message"} where it went wrong:
 // "refused" (message says why), "unknown_key", "unavailable" or, in a cluster,
 // "unreachable". No key ever travels: who asks for one makes it, and sends its hash.

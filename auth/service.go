@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Service struct {
 	store    *Store
 	policies *Policies
 	verifier *Verifier
+	node     string
 	cluster  bool
 	journal  *journal // nil where the others need not be told what is in the database
 	log      *slog.Logger
@@ -63,7 +65,7 @@ type ServiceParts struct {
 // NewService needs its Run.
 func NewService(p ServiceParts) *Service {
 	s := &Service{
-		conn: p.Bus, store: p.Store, policies: p.Policies, verifier: p.Verifier, cluster: p.Cluster, log: p.Log,
+		conn: p.Bus, store: p.Store, policies: p.Policies, verifier: p.Verifier, node: p.Node, cluster: p.Cluster, log: p.Log,
 		requests: make(chan *bus.Msg, backlog), changes: make(chan *bus.Msg, backlog), heard: newInbox(),
 	}
 	if p.Cluster && !p.Store.shared {
@@ -132,19 +134,20 @@ func (s *Service) Run(ctx context.Context) error {
 // nobody else to ask, it is one for the command line too, to say so.
 func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
 	if s.journal == nil {
-		subs, err := s.join(append(storeSubjects(), keySubjects()...))
+		subs, err := s.join(slices.Concat(storeSubjects(), keySubjects(), s.ownSubjects()))
 		if err == nil {
 			s.refuseDemos(ctx)
 		}
 		return subs, err
 	}
-	var store, keys []*bus.Subscription
+	var store, keys, own []*bus.Subscription
 	s.journal.run(ctx, func() {
 		current := s.journal.touch.isCurrent()
 		s.member(&store, storeSubjects(), current)
+		s.member(&own, s.ownSubjects(), current)
 		s.member(&keys, keySubjects(), current || !s.journal.touch.isIn())
 	})
-	return append(store, keys...), nil
+	return slices.Concat(store, keys, own), nil
 }
 
 // member has subs be there or not.
@@ -185,12 +188,28 @@ func (s *Service) refuseDemos(ctx context.Context) {
 func storeSubjects() []string { return []string{bus.Exchange, bus.Revocations} }
 func keySubjects() []string   { return []string{bus.KeyCreate, bus.KeyList, bus.KeyRevoke} }
 
+// ownSubjects are where this node's gateway and command line ask this node itself, of
+// several.
+func (s *Service) ownSubjects() []string {
+	if !s.cluster {
+		return nil
+	}
+	var own []string
+	for _, subject := range append(keySubjects(), bus.Exchange) {
+		own = append(own, bus.At(subject, s.node))
+	}
+	return own
+}
+
+// asked is what a subject asks for, whether of all nodes or of this one.
+func (s *Service) asked(subject string) string { return strings.TrimSuffix(subject, "."+s.node) }
+
 // join takes requests.
 func (s *Service) join(subjects []string) ([]*bus.Subscription, error) {
 	var subs []*bus.Subscription
 	for _, subject := range subjects {
 		to := s.requests
-		if subject == bus.KeyCreate || subject == bus.KeyRevoke {
+		if isChange(s.asked(subject)) {
 			to = s.changes
 		}
 		sub, err := s.conn.SubscribeQueueChan(subject, queue, to)
@@ -202,6 +221,9 @@ func (s *Service) join(subjects []string) ([]*bus.Subscription, error) {
 	}
 	return subs, nil
 }
+
+// isChange reports whether a subject asks for a change of keys.
+func isChange(subject string) bool { return subject == bus.KeyCreate || subject == bus.KeyRevoke }
 
 // listen takes what is for every node.
 func (s *Service) listen() ([]*bus.Subscription, error) {
@@ -262,8 +284,8 @@ func (s *Service) answer(ctx context.Context, m *bus.Msg) {
 }
 
 func (s *Service) result(ctx context.Context, m *bus.Msg) any {
-	timeout := answerTimeout
-	if s.journal != nil && (m.Subject == bus.KeyCreate || m.Subject == bus.KeyRevoke) {
+	subject, timeout := s.asked(m.Subject), answerTimeout
+	if s.journal != nil && isChange(subject) {
 		timeout = changeTimeout // and not after the end, for it waits for others
 	} else {
 		ctx = context.WithoutCancel(ctx)
@@ -271,12 +293,12 @@ func (s *Service) result(ctx context.Context, m *bus.Msg) any {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := s.Current(); err != nil { // it came just before this node left the group
-		if m.Subject == bus.Exchange {
+		if subject == bus.Exchange {
 			return bus.ExchangeResult{Error: bus.ExchangeUnavailable}
 		}
 		return failure(err)
 	}
-	switch m.Subject {
+	switch subject {
 	case bus.Exchange:
 		return s.exchange(ctx, m.Data)
 	case bus.Revocations:

@@ -18,9 +18,10 @@
 //	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it
 //	gateway.<node>.<id>  Answer; this is a connection's address                  handler → gateway
 //	auth.exchange        ExchangeRequest, answered with ExchangeResult           gateway → auth
+//	auth.exchange.<node> the same, of one node
 //	auth.revoked         Revocation                                              auth → gateways
 //	auth.revocations     where the last page ended, answered with []Revocation       gateway → auth, now and again
-//	auth.keys.<verb>     see package auth                                        command line → auth
+//	auth.keys.<verb>, auth.keys.<verb>.<node>  see package auth                  command line → auth
 //	auth.journal.<kind>  see package auth; kept in the stream AUTH               auth → auth of all nodes
 //	auth.changed         empty: something was put into that stream               auth → auth of all nodes
 //	auth.used            when keys were exchanged: {"<key id>":1700000000,…}     auth → auth of all nodes

@@ -121,14 +121,17 @@ func (s *Server) ClusterAddr() net.Addr {
 // Connect gives one of our own parts a connection: in process, without a socket, and
 // allowed everything; or to the other NATS system. The name shows in NATS's own tools.
 func (s *Server) Connect(name string) (*Conn, error) {
+	var c *Conn
+	var err error
 	if s.nats == nil {
-		return Dial(s.cfg, s.cfg.Node+" "+name, s.log)
+		c, err = Dial(s.cfg, s.cfg.Node+" "+name, s.log)
+	} else {
+		c, err = connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	}
-	c, err := connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	if err != nil {
 		return nil, err
 	}
-	c.replicas = s.cfg.replicas()
+	c.node, c.replicas = s.cfg.Node, s.cfg.replicas()
 	return c, nil
 }
 

@@ -134,6 +134,9 @@ func Address(node, id string) string { return "gateway." + node + "." + id }
 // AddressID is the id in gateway.<node>.<id>.
 func AddressID(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }
 
+// At is <subject>.<node>: what any node of a group may answer, asked of one of them.
+func At(subject, node string) string { return subject + "." + node }
+
 // AliveOf is node.<node>.alive, a node's beat.
 func AliveOf(node string) string { return "node." + node + ".alive" }
 
