@@ -153,6 +153,10 @@ func (f *Feed) acquire(ctx context.Context, leases *bus.Leases, first bool) (*bu
 // tenure has prices published until ctx ends, and then gives the lease back; or until
 // the lease is lost, which the error tells.
 func (f *Feed) tenure(ctx context.Context, lease *bus.Lease) error {
+	select {
+	case <-f.doubts: // of the lease before
+	default:
+	}
 	if !f.hand(lease) {
 		return nil
 	}
