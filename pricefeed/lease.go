@@ -185,6 +185,10 @@ func readNewer(ctx context.Context, leases *bus.Leases, was bus.Tenure, until ti
 // tenure has prices published until ctx ends, and then gives the lease back; or until
 // the lease is lost, which the error tells.
 func (f *Feed) tenure(ctx context.Context, lease *bus.Lease) error {
+	select {
+	case <-f.doubts: // of the lease before, which was lost for another reason as well
+	default:
+	}
 	if !f.hand(lease) {
 		return nil
 	}
