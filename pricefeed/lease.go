@@ -192,7 +192,7 @@ func readNewer(ctx context.Context, leases *bus.Leases, was bus.Tenure, until ti
 // the lease is lost, which the error tells.
 func (f *Feed) tenure(ctx context.Context, lease *bus.Lease) error {
 	select {
-	case <-f.doubts: // of the lease before
+	case <-f.doubts: // of the lease before, which was lost for another reason as well
 	default:
 	}
 	if !f.hand(lease) {
