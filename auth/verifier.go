@@ -147,7 +147,9 @@ func (v *Verifier) Run(ctx context.Context, conn *bus.Conn, act func([]bus.Revoc
 		case <-ctx.Done():
 			return nil
 		case <-v.news.wake:
-			act(v.news.take())
+			if revs := v.news.take(); len(revs) > 0 { // else they went with those before
+				act(revs)
+			}
 		}
 	}
 }

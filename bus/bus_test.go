@@ -347,10 +347,10 @@ func TestLocalSocket(t *testing.T) {
 		if !bus.NodeRuns(path) {
 			t.Error("no node runs")
 		}
-		if _, err := bus.DialLocal(path, "wrong", "cli", log); err == nil {
+		if _, err := bus.DialLocal(path, "wrong", "cli", false, log); err == nil {
 			t.Error("a wrong password was taken")
 		}
-		c, err := bus.DialLocal(path, "secret", "cli", log)
+		c, err := bus.DialLocal(path, "secret", "cli", false, log)
 		if err != nil {
 			t.Fatal(err)
 		}

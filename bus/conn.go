@@ -170,7 +170,8 @@ func (c *Conn) Request(ctx context.Context, subject string, v, result any) error
 
 // RequestNear is Request of the connection's own node, where that answers for subject,
 // and else of whoever does. So it does not wait for another node that stands still, or is
-// cut off, and of which nobody knows yet.
+// cut off, and of which nobody knows yet. It is for subjects to which the own node listens:
+// of who listens to everything is not known that he does not answer.
 func (c *Conn) RequestNear(ctx context.Context, subject string, v, result any) error {
 	if c.node != "" {
 		if err := c.Request(ctx, At(subject, c.node), v, result); !errors.Is(err, ErrNoResponders) {

@@ -91,13 +91,15 @@ func bridge(a, b net.Conn) {
 }
 
 // DialLocal connects the operator to the node that serves path; NodeRuns tells
-// whether there is one.
-func DialLocal(path, password, name string, log *slog.Logger) (*Conn, error) {
+// whether there is one. Near says that RequestNear is to ask that node first.
+func DialLocal(path, password, name string, near bool, log *slog.Logger) (*Conn, error) {
 	c, err := connect(log, name, dialLocal(path), nats.UserInfo(userOperator, password))
 	if err != nil {
 		return nil, err
 	}
-	c.node = c.nats.ConnectedServerName()
+	if near {
+		c.node = c.nats.ConnectedServerName()
+	}
 	return c, nil
 }
 

@@ -497,7 +497,7 @@ func (n *node) operator(t *testing.T) *bus.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := bus.DialLocal(filepath.Join(n.dir, "bus.sock"), strings.TrimSpace(string(password)), "docs", slog.New(slog.DiscardHandler))
+	conn, err := bus.DialLocal(filepath.Join(n.dir, "bus.sock"), strings.TrimSpace(string(password)), "docs", false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

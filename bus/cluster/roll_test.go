@@ -251,7 +251,7 @@ func TestBeats(t *testing.T) {
 		voter := a.voter("a", 1)
 		gateway := a.start(Config{Node: "b"}, Node{State: Ready})
 		beats := map[string]int{}
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond) // between two beats
 		a.lose(func(from, to string) bool {
 			if to == "a" {
 				beats[from]++

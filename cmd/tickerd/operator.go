@@ -31,7 +31,8 @@ func (p *program) dialNode(s settings) (*bus.Conn, error) {
 			return nil, err
 		}
 	}
-	conn, err := bus.DialLocal(socket, password, name, log)
+	near := !s.Bus.IsAlone() && s.Auth.HasDatabase() // it answers for keys, and so do others
+	conn, err := bus.DialLocal(socket, password, name, near, log)
 	if err != nil {
 		return nil, fmt.Errorf("the node that runs on %s does not let its operator in: %w", s.DataDir, err)
 	}
