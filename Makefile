@@ -6,9 +6,10 @@ LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME := 5s
 
 # What the tests need besides Go, as Debian names it: a C compiler for the race detector, a browser for the page, node
-# (20 or newer) for its modules, and tc to lay slow lines. Without the last three, the tests that want them are skipped.
-COMMANDS := gcc chromium node tc ip
-PACKAGES := gcc libc6-dev chromium nodejs iproute2
+# (20 or newer) for its modules, tc to lay slow lines, and a PostgreSQL server, whose programs are not in the path. Without
+# all but the first, the tests that want them are skipped.
+COMMANDS := gcc chromium node ip tc /usr/lib/postgresql/*/bin/initdb
+PACKAGES := gcc libc6-dev chromium nodejs iproute2 postgresql
 
 .PHONY: build test test-cluster packages lint vet-linux vet-darwin vet-windows fuzz bench clean
 
@@ -57,7 +58,7 @@ fuzz:
 
 # What the code costs, and the figures of the README.
 bench:
-	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /e2e$$)
+	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /e2e)
 	go test -run='^$$' -bench=. -benchtime=1x ./e2e
 
 clean:

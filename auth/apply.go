@@ -104,7 +104,7 @@ func (s *Store) applyKey(tx *gorm.DB, e event, done *changes) error {
 		return made.Error
 	case e.Key.RevokedAt != nil:
 		done.revoked = append(done.revoked, bus.Revocation{KeyID: row.ID, At: *e.Key.RevokedAt})
-		return s.revokeKey(tx, row.ID, *e.Key.RevokedAt, e.ID)
+		return s.revokeBy(tx, row.ID, *e.Key.RevokedAt, e.ID)
 	case row.Demo && made.RowsAffected > 0:
 		done.demos = append(done.demos, row.ID)
 	}
@@ -118,9 +118,30 @@ func (s *Store) applyRevocation(tx *gorm.DB, e event, done *changes) error {
 	}
 	done.revoked = append(done.revoked, *e.Revocation)
 	if kind == kindKey {
-		return s.revokeKey(tx, id, e.Revocation.At, e.ID)
+		return s.revokeBy(tx, id, e.Revocation.At, e.ID)
 	}
 	_, err = s.remember(tx, kind, id, e.Revocation.At)
+	return err
+}
+
+// revokeBy ends a key by an event. It notes every one that does, for the key is ended
+// until the last of them is withdrawn. A key that is not here is remembered too.
+func (s *Store) revokeBy(tx *gorm.DB, id string, at int64, event string) error {
+	row, err := findKey(tx, id)
+	if err != nil {
+		return err
+	}
+	by := row.revokers()
+	switch byHand := row.RevokedAt != nil && len(by) == 0; {
+	case row.ID == "", byHand, slices.Contains(by, event):
+	default:
+		err = tx.Exec("UPDATE keys SET revoked_at = COALESCE(revoked_at, ?), revoked_by = ? WHERE id = ?",
+			at, joinRevokers(append(by, event)), id).Error
+		if err != nil {
+			return err
+		}
+	}
+	_, err = s.remember(tx, kindKey, id, at)
 	return err
 }
 
@@ -145,14 +166,21 @@ func (s *Store) withhold(tx *gorm.DB, w withdrawal, put bool) error {
 }
 
 // undo undoes an event. A key that it made is gone: nobody was told of it. A key that it
-// revoked, and nothing after it, is restored.
+// revoked, and nothing else has, is restored.
 func (s *Store) undo(tx *gorm.DB, w withdrawal) (restored bool, err error) {
 	if w.ID == madeBy(w.KeyID) {
 		return false, tx.Exec("DELETE FROM keys WHERE id = ?", w.KeyID).Error
 	}
-	undone := tx.Exec("UPDATE keys SET revoked_at = NULL, revoked_by = '' WHERE id = ? AND revoked_by = ?", w.KeyID, w.ID)
-	if undone.Error != nil || undone.RowsAffected == 0 {
-		return false, undone.Error
+	row, err := findKey(tx, w.KeyID)
+	if err != nil || !slices.Contains(row.revokers(), w.ID) {
+		return false, err
+	}
+	others := slices.DeleteFunc(row.revokers(), func(id string) bool { return id == w.ID })
+	if len(others) > 0 {
+		return false, tx.Exec("UPDATE keys SET revoked_by = ? WHERE id = ?", joinRevokers(others), w.KeyID).Error
+	}
+	if err := tx.Exec("UPDATE keys SET revoked_at = NULL, revoked_by = '' WHERE id = ?", w.KeyID).Error; err != nil {
+		return false, err
 	}
 	return true, tx.Exec("DELETE FROM revocations WHERE kind = ? AND id = ?", kindKey, w.KeyID).Error
 }

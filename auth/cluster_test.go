@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -245,9 +244,14 @@ func TestNoMajority(t *testing.T) {
 	if err := left.verifier.Current(); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("verifier: %v", err)
 	}
-	if err := remote.Revoke(t.Context(), info.ID); !errors.Is(err, ErrUnreachable) && !errors.Is(err, bus.ErrNoResponders) {
+	if err := remote.Revoke(t.Context(), info.ID); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("revoke: %v", err)
 	}
+	var who bus.ExchangeResult
+	bustest.Until(t, "nobody exchanges keys", func() bool {
+		err := left.conn.Request(t.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: key.Hash()}, &who)
+		return errors.Is(err, bus.ErrNoResponders)
+	})
 	for _, i := range []int{1, 2} {
 		c.cluster.Start(i)
 		c.list[i].begin()
@@ -389,16 +393,7 @@ func TestLostJournal(t *testing.T) {
 	key, info := c.list[0].create("ann")
 	c.list[1].waitExchange(key, "ann")
 	was := c.list[0].service.journal.stream.Load().Created()
-	answers := make(chan *bus.Msg, 1)
-	if _, err := c.list[0].conn.SubscribeChan("test.deleted", answers); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.list[0].conn.Ask("$JS.API.STREAM.DELETE."+bus.KeyJournal, "test.deleted", nil); err != nil {
-		t.Fatal(err)
-	}
-	if m := <-answers; !strings.Contains(string(m.Data), `"success":true`) {
-		t.Fatal(string(m.Data))
-	}
+	loseJournal(t, c.list[0].conn)
 	for _, p := range c.list {
 		bustest.Until(t, "there is another stream", func() bool { return !p.service.journal.stream.Load().Created().Equal(was) })
 	}
@@ -451,6 +446,61 @@ func TestRevokedByHandInACluster(t *testing.T) {
 	if !away.verifier.Revoked(Token{ID: "lost", Grant: &Grant{}}) {
 		t.Error("current, and does not know what was revoked")
 	}
+}
+
+// Others of the group that never answer, as one does that stands still, hold nobody up who
+// asks a node that does.
+func TestNearestNodeFirst(t *testing.T) {
+	c := newNodes(t, 2)
+	c.start()
+	silent := bustest.Connect(t, c.cluster.Servers[0], "silent")
+	for _, subject := range append(keySubjects(), bus.Exchange) {
+		for range 20 { // most of the group
+			if _, err := silent.SubscribeQueue(subject, queue, func(*bus.Msg) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := silent.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.list {
+		for range 3 {
+			key, info := p.create("ann")
+			var who bus.ExchangeResult
+			if err := p.conn.RequestNear(t.Context(), bus.Exchange, bus.ExchangeRequest{KeyHash: key.Hash()}, &who); err != nil || who.KeyID != info.ID {
+				t.Errorf("exchange: %+v, %v", who, err)
+			}
+			if _, err := NewRemote(p.conn).List(t.Context()); err != nil {
+				t.Error(err)
+			}
+			p.revoke(info.ID)
+		}
+	}
+}
+
+// A node without a database asks the others.
+func TestVerifierWithoutADatabase(t *testing.T) {
+	c := newNodes(t, 2)
+	edge := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
+	conn := bustest.Connect(t, c.cluster.Servers[0], "edge")
+	run(t, func(ctx context.Context) error { return edge.Run(ctx, conn, func([]bus.Revocation) {}) })
+	if err := edge.Current(); !errors.Is(err, ErrNotReady) {
+		t.Errorf("at first: %v", err)
+	}
+	c.start()
+	<-edge.Ready()
+	for range 2 {
+		edge.Touch(false)
+		if err := edge.Current(); !errors.Is(err, ErrUnreachable) {
+			t.Errorf("without touch: %v", err)
+		}
+		edge.Touch(true)
+		bustest.Until(t, "the edge is current", func() bool { return edge.Current() == nil })
+	}
+	_, info := c.list[1].create("ann")
+	c.list[1].revoke(info.ID)
+	bustest.Until(t, "the edge knows", func() bool { return edge.Revoked(Token{Grant: &Grant{KeyID: info.ID}}) })
 }
 
 // The last use is known on all nodes.

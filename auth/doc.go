@@ -48,7 +48,46 @@
 //	auth.keys.list     {} or {"after":Info}, the last of the page before   → {"keys":[Info]}, at most 1000
 //	auth.keys.revoke   {"id":"…"}          → {}
 //
+// In a cluster a node's own gateway and command line ask auth.exchange.<node> and
+// auth.keys.<verb>.<node> first, to which that node listens while it is current.
+//
 // The answer to auth.keys.<verb> is {"error","message"} where it went wrong:
-// "refused" (message says why), "unknown_key" or "unavailable". No key ever
-// travels: who asks for one makes it, and sends its hash.
+// "refused" (message says why), "unknown_key", "unavailable" or, in a cluster,
+// "unreachable". No key ever travels: who asks for one makes it, and sends its hash.
+//
+// # In a cluster
+//
+// Nodes that share a PostgreSQL database need no more than that. Where each has an SQLite
+// file of its own, what is to count on all of them stands in the journal: the stream
+// AUTH, which several nodes keep. Each node applies it in order to its file, noting how
+// far it is, and which stream it was, in the same transaction.
+//
+//	auth.journal.mark       {"id"}                                    nothing; it shows that a majority takes what is put
+//	auth.journal.key        {"id","key":{"id","hash","prefix",…}}     a key that was made; with "revoked_at", ended too
+//	auth.journal.revoked    {"id","revocation":bus.Revocation}        what was revoked; of a token or user it is kept for as long as it counts
+//	auth.journal.withdrawn  {"id","withdrawn":{"id","key_id"}}        the event of that id does not count, wherever it stands
+//	auth.changed            empty                                     there is something new; nodes look four times a second besides
+//	auth.used               {"<key id>":1700000000,…}                 when keys were exchanged, so that every node lists the latest use
+//
+// A key is made or revoked in two steps. First a mark is put, and tried again through an
+// election. Without its acknowledgement nothing has changed, and the answer is
+// "unreachable". Behind it stands the change, of which the node has noted before that it
+// is under way; it is tried again, under the same id, until it is acknowledged, and
+// answered once the answering node has applied it. Where that does not come about within
+// changeTimeout, or the process ends, the change is withdrawn: should it turn out to be
+// kept after all, it is undone as soon as a majority is there.
+//
+// What is written to a file while no node of the cluster runs on it, by the command line
+// or by a node alone, is remembered there as to be told, and told when one does. A stream
+// that was lost is made anew, and filled from what every file has.
+//
+// A [Service] answers only while it is current: in touch with the majority, and caught up
+// with a mark that was put since. (Without touch it tells the command line that the cluster
+// is unreachable.) An election is no loss of touch. A [Verifier] is current
+// when it has loaded all revocations since the node was last in touch; its own node's
+// Service lets it know of each that it applies.
+//
+// Every node has a demo key of its own, which is good on all that admit demo keys: give all
+// nodes the same auth.demo. A node without a database cannot tell demo keys from others.
+// There, too, a revocation of which the message was lost counts only after 15 s.
 package auth

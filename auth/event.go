@@ -66,13 +66,18 @@ func readEvent(subject string, data []byte) (event, error) {
 		if e.Key == nil {
 			return event{}, fmt.Errorf("%s without a key", subject)
 		}
-		return event{ID: e.ID, Key: e.Key}, e.Key.check()
+		if err := e.Key.check(); err != nil {
+			return event{}, err
+		}
+		return event{ID: e.ID, Key: e.Key}, nil
 	case bus.JournalRevoked:
 		if e.Revocation == nil || e.Revocation.At <= 0 {
 			return event{}, ErrRevocation
 		}
-		_, _, err := subjectOf(*e.Revocation)
-		return event{ID: e.ID, Revocation: e.Revocation}, err
+		if _, _, err := subjectOf(*e.Revocation); err != nil {
+			return event{}, err
+		}
+		return event{ID: e.ID, Revocation: e.Revocation}, nil
 	case bus.JournalWithdrawn:
 		if e.Withdrawn == nil || !isID(e.Withdrawn.ID) || !isID(e.Withdrawn.KeyID) {
 			return event{}, fmt.Errorf("%s does not say what", subject)

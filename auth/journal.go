@@ -55,6 +55,7 @@ type journal struct {
 	applied progress
 
 	// Owned by run.
+	made    time.Time // the stream of which applied tells
 	checkAt time.Time
 	toldAt  time.Time
 }
@@ -80,9 +81,8 @@ func (j *journal) turned(in bool) {
 	j.poke()
 }
 
-// run keeps in step until ctx ends. It tells serve, again and again, whether this node is
-// current.
-func (j *journal) run(ctx context.Context, serve func(current bool)) {
+// run keeps in step until ctx ends. It calls serve whenever touch may be otherwise.
+func (j *journal) run(ctx context.Context, serve func()) {
 	clock := time.NewTicker(lookEvery)
 	defer clock.Stop()
 	begun := false
@@ -100,22 +100,20 @@ func (j *journal) run(ctx context.Context, serve func(current bool)) {
 			}
 			begun = true
 		}
-		if !j.touch.isCurrent() {
-			serve(false)
-		}
+		serve()
 		if j.touch.isIn() {
 			if err := j.step(ctx); err != nil {
 				j.complain(ctx, err)
 			}
 		}
-		serve(j.touch.isCurrent())
+		serve()
 	}
 }
 
 // begin has what the process before this one could not finish withdrawn, and the Verifier
 // know what was revoked on this node and may not be in the journal yet.
 func (j *journal) begin(ctx context.Context) error {
-	if err := j.store.withdraw(ctx); err != nil || j.verifier == nil {
+	if err := j.store.withdrawPending(ctx); err != nil || j.verifier == nil {
 		return err
 	}
 	var last bus.Revocation
@@ -156,18 +154,27 @@ func (j *journal) check(ctx context.Context) error {
 	if stream != nil && !due && time.Now().Before(j.checkAt) {
 		return nil
 	}
-	j.checkAt = time.Now().Add(checkEvery)
-	if stream != nil {
-		was := stream.Created()
-		err := j.try(ctx, stream.Look)
-		switch {
-		case err == nil && stream.Created().Equal(was):
-			return nil
-		case err == nil: // another one
-		case !errors.Is(err, bus.ErrNotKept):
-			return nil // it has no leader just now
+	if stream == nil || j.isLost(ctx, stream) {
+		if err := j.open(ctx); err != nil {
+			return err
 		}
 	}
+	j.checkAt = time.Now().Add(checkEvery)
+	return nil
+}
+
+// isLost reports whether the stream is no more, or another is in its place. One that does
+// not answer, for want of a leader say, is taken to be there.
+func (j *journal) isLost(ctx context.Context, stream *bus.Stream) bool {
+	if err := j.try(ctx, stream.Look); err != nil {
+		return errors.Is(err, bus.ErrNotKept)
+	}
+	return !stream.Created().Equal(j.made)
+}
+
+// open opens the stream, or makes it, and finds out how far it has been applied.
+func (j *journal) open(ctx context.Context) error {
+	var stream *bus.Stream
 	err := j.try(ctx, func(ctx context.Context) (err error) {
 		stream, err = j.conn.OpenStream(ctx, bus.StreamConfig{
 			Name: bus.KeyJournal, Subjects: []string{bus.Journal}, MessageTTL: true,
@@ -175,15 +182,14 @@ func (j *journal) check(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		j.checkAt = time.Now()
 		return err
 	}
 	at, err := j.store.position(ctx, stream.Created().UnixNano())
 	if err != nil {
-		j.checkAt = time.Now()
 		return err
 	}
 	j.applied.set(uint64(at.Seq))
+	j.made = stream.Created()
 	j.stream.Store(stream)
 	return nil
 }

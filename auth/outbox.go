@@ -145,30 +145,41 @@ func (s *Store) settle(ctx context.Context, w withdrawal) error {
 	return nil
 }
 
-// withdraw has events come to nothing, whatever becomes of them: those that are
-// named, or all that were begun and not settled, by a process that is no more.
-func (s *Store) withdraw(ctx context.Context, named ...withdrawal) error {
+// withdraw has an event come to nothing, whatever becomes of it.
+func (s *Store) withdraw(ctx context.Context, w withdrawal) error {
+	if err := s.write(ctx, func(tx *gorm.DB) error { return s.unsettle(tx, w) }); err != nil {
+		return fmt.Errorf("withdraw %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+// withdrawPending withdraws all events that were begun and not settled, by a process that
+// is no more.
+func (s *Store) withdrawPending(ctx context.Context) error {
 	err := s.write(ctx, func(tx *gorm.DB) error {
-		list := named
-		if len(list) == 0 {
-			if err := tx.Raw("SELECT id, key_id FROM pending").Scan(&list).Error; err != nil {
-				return err
-			}
+		var pending []withdrawal
+		if err := tx.Raw("SELECT id, key_id FROM pending").Scan(&pending).Error; err != nil {
+			return err
 		}
-		for _, w := range list {
-			if err := tx.Exec("DELETE FROM pending WHERE id = ?", w.ID).Error; err != nil {
-				return err
-			}
-			if err := s.withhold(tx, w, false); err != nil {
+		for _, w := range pending {
+			if err := s.unsettle(tx, w); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("withdraw changes: %w", err)
+		return fmt.Errorf("withdraw what was under way: %w", err)
 	}
 	return nil
+}
+
+// unsettle turns an event that was begun into one that is withdrawn.
+func (s *Store) unsettle(tx *gorm.DB, w withdrawal) error {
+	if err := tx.Exec("DELETE FROM pending WHERE id = ?", w.ID).Error; err != nil {
+		return err
+	}
+	return s.withhold(tx, w, false)
 }
 
 // withdrawals are those of which the other nodes are still to be told.

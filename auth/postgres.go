@@ -52,10 +52,7 @@ func openPostgres(ctx context.Context, address string, log *slog.Logger) (*gorm.
 		case tries == 0:
 			log.Warn("the database does not answer, trying on", "host", host, "for", postgresTimeout, "err", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(postgresPause):
-		}
+		_ = pause(ctx, postgresPause) // the next try tells that ctx has ended
 	}
 }
 

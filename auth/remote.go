@@ -141,7 +141,7 @@ func (r *Remote) Revoke(ctx context.Context, id string) error {
 
 func (r *Remote) ask(ctx context.Context, subject string, request any) (keysAnswer, error) {
 	var answer keysAnswer
-	if err := r.conn.Request(ctx, subject, request, &answer); err != nil {
+	if err := r.conn.RequestNear(ctx, subject, request, &answer); err != nil {
 		return keysAnswer{}, err
 	}
 	return answer, answer.err()

@@ -25,7 +25,7 @@ func (s *Store) Revoke(ctx context.Context, id string) error {
 		if err := known(tx, id); err != nil {
 			return err
 		}
-		return s.revokeKey(tx, id, s.clock().Unix(), "")
+		return s.revokeKey(tx, id, s.clock().Unix())
 	})
 	if err != nil {
 		return fmt.Errorf("revoke key %s: %w", clip(id), err)
@@ -78,7 +78,7 @@ func (s *Store) record(tx *gorm.DB, rev bus.Revocation) error {
 	case err != nil:
 		return err
 	case kind == kindKey:
-		return s.revokeKey(tx, id, s.clock().Unix(), "")
+		return s.revokeKey(tx, id, s.clock().Unix())
 	case kind == kindUser:
 		return s.revoke(tx, kind, id, revokedAt(rev, s.clock()))
 	default:
@@ -86,15 +86,10 @@ func (s *Store) record(tx *gorm.DB, rev bus.Revocation) error {
 	}
 }
 
-// revokeKey ends a key, by an event of the journal or by hand. The last that does has
-// done it.
-func (s *Store) revokeKey(tx *gorm.DB, id string, at int64, event string) error {
-	err := tx.Exec("UPDATE keys SET revoked_at = COALESCE(revoked_at, ?), revoked_by = ? WHERE id = ?", at, event, id).Error
+// revokeKey ends a key by hand, for good: no withdrawal gives it back.
+func (s *Store) revokeKey(tx *gorm.DB, id string, at int64) error {
+	err := tx.Exec("UPDATE keys SET revoked_at = COALESCE(revoked_at, ?), revoked_by = '' WHERE id = ?", at, id).Error
 	if err != nil {
-		return err
-	}
-	if event != "" {
-		_, err := s.remember(tx, kindKey, id, at)
 		return err
 	}
 	return s.revoke(tx, kindKey, id, at)
@@ -125,9 +120,15 @@ func (s *Store) remember(tx *gorm.DB, kind, id string, at int64) (news bool, err
 	return kept.RowsAffected > 0, s.forget(tx)
 }
 
-// forget removes the revocations that count no more.
+// forget removes the revocations that count no more, and need not be told either.
 func (s *Store) forget(tx *gorm.DB) error {
-	return tx.Exec("DELETE FROM revocations WHERE at <= ?", s.clock().Add(-remembered).Unix()).Error
+	over := s.clock().Add(-remembered).Unix()
+	err := tx.Exec(`DELETE FROM outbox WHERE (kind, id) IN (SELECT kind, id FROM revocations WHERE at <= ?)
+		AND NOT (kind = ? AND id IN (SELECT id FROM keys))`, over, kindKey).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec("DELETE FROM revocations WHERE at <= ?", over).Error
 }
 
 // Revocations gives what was revoked and still counts, those that come after last

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Service struct {
 	store    *Store
 	policies *Policies
 	verifier *Verifier
+	node     string
 	cluster  bool
 	journal  *journal // nil where the others need not be told what is in the database
 	log      *slog.Logger
@@ -63,7 +65,7 @@ type ServiceParts struct {
 // NewService needs its Run.
 func NewService(p ServiceParts) *Service {
 	s := &Service{
-		conn: p.Bus, store: p.Store, policies: p.Policies, verifier: p.Verifier, cluster: p.Cluster, log: p.Log,
+		conn: p.Bus, store: p.Store, policies: p.Policies, verifier: p.Verifier, node: p.Node, cluster: p.Cluster, log: p.Log,
 		requests: make(chan *bus.Msg, backlog), changes: make(chan *bus.Msg, backlog), heard: newInbox(),
 	}
 	if p.Cluster && !p.Store.shared {
@@ -128,52 +130,88 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // serve is a member of the group that is asked, while this node is current, until ctx
-// ends. It returns the subscriptions that are left.
+// ends. It returns the subscriptions that are left. Without touch, where there may be
+// nobody else to ask, it is one for the command line too, to say so.
 func (s *Service) serve(ctx context.Context) ([]*bus.Subscription, error) {
 	if s.journal == nil {
-		subs, err := s.join()
-		for err == nil && ctx.Err() == nil {
+		subs, err := s.join(slices.Concat(storeSubjects(), keySubjects(), s.ownSubjects()))
+		if err == nil {
 			s.refuseDemos(ctx)
-			_ = pause(ctx, lookAgain)
 		}
 		return subs, err
 	}
-	var subs []*bus.Subscription
-	s.journal.run(ctx, func(current bool) {
-		switch {
-		case current && subs == nil:
-			var err error
-			if subs, err = s.join(); err != nil {
-				s.log.Error("auth", "err", err)
-			}
-		case !current && subs != nil:
-			s.unsubscribe(subs)
-			subs = nil
-		}
+	var store, keys, own []*bus.Subscription
+	s.journal.run(ctx, func() {
+		current := s.journal.touch.isCurrent()
+		s.member(&store, storeSubjects(), current)
+		s.member(&own, s.ownSubjects(), current)
+		s.member(&keys, keySubjects(), current || !s.journal.touch.isIn())
 	})
-	return subs, nil
+	return slices.Concat(store, keys, own), nil
 }
 
-// refuseDemos has this node's Verifier refuse the demo keys, also those of other nodes, where
-// they are not admitted here. (Alone, they are among the revocations that it asks for.)
+// member has subs be there or not.
+func (s *Service) member(subs *[]*bus.Subscription, subjects []string, yes bool) {
+	switch {
+	case yes && *subs == nil:
+		var err error
+		if *subs, err = s.join(subjects); err != nil {
+			s.log.Error("auth", "err", err)
+		}
+	case !yes && *subs != nil:
+		s.unsubscribe(*subs)
+		*subs = nil
+	}
+}
+
+// refuseDemos has this node's Verifier refuse the demo keys where they are not admitted
+// here, also those that other nodes put into the database, until ctx ends. (Alone, they
+// are among the revocations that it asks for.)
 func (s *Service) refuseDemos(ctx context.Context) {
 	if !s.cluster || s.verifier == nil {
+		<-ctx.Done()
 		return
 	}
-	demos, err := s.store.refusedDemos(ctx)
-	if err != nil {
-		s.log.Error("auth", "err", err)
+	for {
+		demos, err := s.store.refusedDemos(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("auth", "err", err)
+		}
+		s.verifier.hear(demos...)
+		if pause(ctx, lookAgain) != nil {
+			return
+		}
 	}
-	s.verifier.hear(demos...)
 }
 
+// storeSubjects are what gateways ask, keySubjects what the command line does.
+func storeSubjects() []string { return []string{bus.Exchange, bus.Revocations} }
+func keySubjects() []string   { return []string{bus.KeyCreate, bus.KeyList, bus.KeyRevoke} }
+
+// ownSubjects are where this node's gateway and command line ask this node itself, of
+// several.
+func (s *Service) ownSubjects() []string {
+	if !s.cluster {
+		return nil
+	}
+	var own []string
+	for _, subject := range append(keySubjects(), bus.Exchange) {
+		own = append(own, bus.At(subject, s.node))
+	}
+	return own
+}
+
+// asked is what a subject asks for, whether of all nodes or of this one.
+func (s *Service) asked(subject string) string { return strings.TrimSuffix(subject, "."+s.node) }
+
 // join takes requests.
-func (s *Service) join() ([]*bus.Subscription, error) {
+func (s *Service) join(subjects []string) ([]*bus.Subscription, error) {
 	var subs []*bus.Subscription
-	for subject, to := range map[string]chan *bus.Msg{
-		bus.Exchange: s.requests, bus.Revocations: s.requests, bus.KeyList: s.requests,
-		bus.KeyCreate: s.changes, bus.KeyRevoke: s.changes,
-	} {
+	for _, subject := range subjects {
+		to := s.requests
+		if isChange(s.asked(subject)) {
+			to = s.changes
+		}
 		sub, err := s.conn.SubscribeQueueChan(subject, queue, to)
 		if err != nil {
 			s.unsubscribe(subs)
@@ -183,6 +221,9 @@ func (s *Service) join() ([]*bus.Subscription, error) {
 	}
 	return subs, nil
 }
+
+// isChange reports whether a subject asks for a change of keys.
+func isChange(subject string) bool { return subject == bus.KeyCreate || subject == bus.KeyRevoke }
 
 // listen takes what is for every node.
 func (s *Service) listen() ([]*bus.Subscription, error) {
@@ -243,8 +284,8 @@ func (s *Service) answer(ctx context.Context, m *bus.Msg) {
 }
 
 func (s *Service) result(ctx context.Context, m *bus.Msg) any {
-	timeout := answerTimeout
-	if s.journal != nil && (m.Subject == bus.KeyCreate || m.Subject == bus.KeyRevoke) {
+	subject, timeout := s.asked(m.Subject), answerTimeout
+	if s.journal != nil && isChange(subject) {
 		timeout = changeTimeout // and not after the end, for it waits for others
 	} else {
 		ctx = context.WithoutCancel(ctx)
@@ -252,12 +293,12 @@ func (s *Service) result(ctx context.Context, m *bus.Msg) any {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := s.Current(); err != nil { // it came just before this node left the group
-		if m.Subject == bus.Exchange {
+		if subject == bus.Exchange {
 			return bus.ExchangeResult{Error: bus.ExchangeUnavailable}
 		}
 		return failure(err)
 	}
-	switch m.Subject {
+	switch subject {
 	case bus.Exchange:
 		return s.exchange(ctx, m.Data)
 	case bus.Revocations:
@@ -371,16 +412,13 @@ func (s *Service) revoke(ctx context.Context, data []byte) keysAnswer {
 	return keysAnswer{}
 }
 
-// headerStored marks a revocation that every database has, or gets without hearing of it.
-const headerStored = "Tickerd-Stored"
-
 // tell tells everyone of a revocation that is stored.
 func (s *Service) tell(rev bus.Revocation) error {
 	data, err := json.Marshal(rev)
 	if err != nil {
 		return err
 	}
-	m := &bus.Msg{Subject: bus.Revoked, Data: data, Header: map[string][]string{headerStored: {"1"}}}
+	m := &bus.Msg{Subject: bus.Revoked, Data: data, Header: map[string][]string{bus.HeaderStored: {"1"}}}
 	return s.conn.PublishMsg(m)
 }
 
@@ -396,7 +434,7 @@ func (s *Service) failed(err error) keysAnswer {
 // hear takes in what was revoked by anyone, an operator's hand included. It does
 // not block. Where a user's does not say when, all nodes are told one time for it.
 func (s *Service) hear(m *bus.Msg) {
-	if m.Header.Get(headerStored) != "" {
+	if m.Header.Get(bus.HeaderStored) != "" {
 		return
 	}
 	var rev bus.Revocation

@@ -167,7 +167,7 @@ func TestRemoteErrors(t *testing.T) {
 }
 
 func TestErrorsCrossTheBus(t *testing.T) {
-	for _, want := range []error{nil, ErrKeyRefused, ErrUnknownKey, ErrUnavailable} {
+	for _, want := range []error{nil, ErrKeyRefused, ErrUnknownKey, ErrUnavailable, ErrUnreachable} {
 		answer := keysAnswer{}
 		if want != nil {
 			answer = failure(fmt.Errorf("do: %w: why", want))

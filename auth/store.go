@@ -64,7 +64,7 @@ type keyRow struct {
 	CreatedAt  int64  `gorm:"autoCreateTime:false"`
 	ExpiresAt  *int64
 	RevokedAt  *int64
-	RevokedBy  string // the event that did; empty: none
+	RevokedBy  string // the events that did, one a line; empty: by hand, or not revoked
 	LastUsedAt *int64
 }
 
@@ -75,6 +75,26 @@ func (r keyRow) patterns() []string {
 		return nil
 	}
 	return strings.Split(r.Symbols, ",")
+}
+
+// revokers are the events that have revoked it; none where a hand has.
+func (r keyRow) revokers() []string {
+	if r.RevokedBy == "" {
+		return nil
+	}
+	return strings.Split(r.RevokedBy, revokerEnd)
+}
+
+// joinRevokers is the inverse of keyRow.revokers.
+func joinRevokers(events []string) string { return strings.Join(events, revokerEnd) }
+
+// revokerEnd is in the id of no event.
+const revokerEnd = "\n"
+
+// findKey is the row of a key, of nothing where there is none.
+func findKey(tx *gorm.DB, id string) (row keyRow, err error) {
+	err = tx.Where("id = ?", id).Limit(1).Find(&row).Error
+	return row, err
 }
 
 func (r keyRow) info() Info {
@@ -399,7 +419,7 @@ func (s *Store) revokeOtherDemos(tx *gorm.DB, node, hash string) error {
 	err := tx.Model(&keyRow{}).Where("demo AND revoked_at IS NULL AND hash <> ? AND node IN ('', ?)", hash, node).Pluck("id", &others).Error
 	for _, id := range others {
 		if err == nil {
-			err = s.revokeKey(tx, id, s.clock().Unix(), "")
+			err = s.revokeKey(tx, id, s.clock().Unix())
 		}
 	}
 	return err

@@ -184,16 +184,16 @@ func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
 	ready := sync.OnceFunc(func() { close(v.ready) })
 	soon := firstLook
 	for {
-		pause := lookAgain
+		wait := lookAgain
 		turn, _ := v.touch.begin()
 		if err := v.load(ctx, conn); err == nil {
 			v.touch.caughtUp(turn)
 			ready()
 			soon = firstLook
 		} else {
-			pause = soon
+			wait = soon
 			soon = min(2*soon, lastLook)
-			if soon == lastLook && pause < soon && ctx.Err() == nil { // once
+			if soon == lastLook && wait < soon && ctx.Err() == nil { // once
 				v.log.Warn("revocations unknown, asking on", "err", err)
 			}
 		}
@@ -202,7 +202,7 @@ func (v *Verifier) ask(ctx context.Context, conn *bus.Conn) {
 			return
 		case <-v.touched:
 			soon = firstLook
-		case <-time.After(pause):
+		case <-time.After(wait):
 		}
 	}
 }

@@ -96,26 +96,29 @@ func (c Config) Validate() error {
 }
 
 func (c Config) checkAddresses() error {
-	for _, key := range []struct {
-		name string
-		list []string
-	}{
-		{"listen", []string{c.Listen}},
-		{"cluster_listen", []string{c.ClusterListen}},
-		{"leaf_listen", []string{c.LeafListen}},
-		{"routes", c.Routes},
-		{"leaf_remotes", c.LeafRemotes},
+	for _, here := range []struct{ key, address string }{
+		{"listen", c.Listen}, {"cluster_listen", c.ClusterListen}, {"leaf_listen", c.LeafListen},
 	} {
-		for _, address := range key.list {
-			if address == "" && len(key.list) == 1 && key.name != "routes" && key.name != "leaf_remotes" {
-				continue // none
-			}
+		if here.address == "" {
+			continue // none
+		}
+		if _, _, err := splitAddress(here.address); err != nil {
+			return &KeyError{here.key, err}
+		}
+	}
+	for _, there := range []struct {
+		key       string
+		addresses []string
+	}{
+		{"routes", c.Routes}, {"leaf_remotes", c.LeafRemotes},
+	} {
+		for _, address := range there.addresses {
 			host, port, err := splitAddress(address)
-			if err == nil && (key.name == "routes" || key.name == "leaf_remotes") && (host == "" || port == 0) {
+			if err == nil && (host == "" || port == 0) {
 				err = fmt.Errorf("%q names no host, or no port", address)
 			}
 			if err != nil {
-				return &KeyError{key.name, err}
+				return &KeyError{there.key, err}
 			}
 		}
 	}

@@ -24,7 +24,8 @@ type Subscription = nats.Subscription
 type Conn struct {
 	nats     *nats.Conn
 	valve    *valve
-	replicas int // how many nodes are to keep a stream
+	node     string // the node that it belongs to; "": none
+	replicas int    // how many nodes are to keep a stream
 }
 
 // dialer opens a connection to the server, as NATS asks for each.
@@ -165,6 +166,18 @@ func (c *Conn) Request(ctx context.Context, subject string, v, result any) error
 		return fmt.Errorf("request %s: answer: %w", subject, err)
 	}
 	return nil
+}
+
+// RequestNear is Request of the connection's own node, where that answers for subject,
+// and else of whoever does. So it does not wait for another node that stands still, or is
+// cut off, and of which nobody knows yet.
+func (c *Conn) RequestNear(ctx context.Context, subject string, v, result any) error {
+	if c.node != "" {
+		if err := c.Request(ctx, At(subject, c.node), v, result); !errors.Is(err, ErrNoResponders) {
+			return err
+		}
+	}
+	return c.Request(ctx, subject, v, result)
 }
 
 // flushTimeout bounds the wait for the server where the caller sets no bound.

@@ -9,14 +9,19 @@
 //	pricefeed.status     empty, answered with []Status                               anyone → feed
 //	pricefeed.candles    CandlesRequest, answered with CandlesResult             gateway → history
 //	pricefeed.stats      empty or StatsRequest, answered with StatsResult        gateway → history
+//	pricefeed.alive      Alive, where no tick says so                             feed → feeds, gateways
+//	pricefeed.released   Alive, of a feed that publishes no more                 feed → feeds
+//	node.<name>.alive    a beat; node.list, .roll and .call: see package cluster  node → nodes
+//	node.<name>.users    how many connections users have there                   gateway → gateways
 //	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
 //	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it
 //	conn.<id>.leave      Leave, once for each connection                         gateway → the handler that holds it
 //	gateway.<node>.<id>  Answer; this is a connection's address                  handler → gateway
 //	auth.exchange        ExchangeRequest, answered with ExchangeResult           gateway → auth
+//	auth.exchange.<node> the same, of one node
 //	auth.revoked         Revocation                                              auth → gateways
 //	auth.revocations     where the last page ended, answered with []Revocation       gateway → auth, now and again
-//	auth.keys.<verb>     see package auth                                        command line → auth
+//	auth.keys.<verb>, auth.keys.<verb>.<node>  see package auth                  command line → auth
 //	auth.journal.<kind>  see package auth; kept in the stream AUTH               auth → auth of all nodes
 //	auth.changed         empty: something was put into that stream               auth → auth of all nodes
 //	auth.used            when keys were exchanged: {"<key id>":1700000000,…}     auth → auth of all nodes

@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// reachTimeout bounds the tries to reach another NATS system at the start, and
+	// reachPause is between two, as it is between two to reach it again.
 	reachTimeout = 30 * time.Second
 	reachPause   = 500 * time.Millisecond
 )
@@ -38,12 +40,9 @@ func (s *Server) reach(ctx context.Context) error {
 	}
 }
 
-// Dial connects to another NATS system, as the settings say.
-func Dial(cfg Config, name string, log *slog.Logger) (*Conn, error) { return dialURL(cfg, name, log) }
-
-// dialURL connects to the other NATS system. What is published while it is away is sent
-// when it is back, up to 8 MiB; then publishing fails.
-func dialURL(cfg Config, name string, log *slog.Logger) (*Conn, error) {
+// Dial connects to another NATS system, as the settings say. What is published while it
+// is away is sent when it is back, up to 8 MiB; then publishing fails.
+func Dial(cfg Config, name string, log *slog.Logger) (*Conn, error) {
 	v := newValve()
 	options := []nats.Option{
 		nats.SetCustomDialer(valved{v}),

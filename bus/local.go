@@ -93,7 +93,12 @@ func bridge(a, b net.Conn) {
 // DialLocal connects the operator to the node that serves path; NodeRuns tells
 // whether there is one.
 func DialLocal(path, password, name string, log *slog.Logger) (*Conn, error) {
-	return connect(log, name, dialLocal(path), nats.UserInfo(userOperator, password))
+	c, err := connect(log, name, dialLocal(path), nats.UserInfo(userOperator, password))
+	if err != nil {
+		return nil, err
+	}
+	c.node = c.nats.ConnectedServerName()
+	return c, nil
 }
 
 // NodeRuns reports whether a node serves path.

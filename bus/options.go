@@ -3,7 +3,6 @@ package bus
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -197,7 +196,7 @@ func linkTLS(cfg Config) (*tls.Config, error) {
 	}
 	authority := x509.NewCertPool()
 	if !authority.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cluster_tls_ca: %s: %w", cfg.ClusterTLSCA, errors.New("holds no certificate"))
+		return nil, fmt.Errorf("cluster_tls_ca: %s: holds no certificate", cfg.ClusterTLSCA)
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{pair},

@@ -105,13 +105,13 @@ func (c *Conn) raise(ctx context.Context, replicas int) error {
 // replicated makes something that several nodes keep, with fewer of them as long as
 // there are not enough: two at least, where it is to be more than one. What is there
 // already is opened as it is.
-func (c *Conn) replicated(open func() error, make func(replicas int) error) error {
-	err := make(max(c.replicas, 1))
+func (c *Conn) replicated(open func() error, create func(replicas int) error) error {
+	err := create(max(c.replicas, 1))
 	for replicas := c.replicas - 1; replicas >= 2 && isTooFew(err); replicas-- {
 		if open() == nil {
 			return nil
 		}
-		err = make(replicas)
+		err = create(replicas)
 	}
 	return err
 }

@@ -34,7 +34,6 @@ type Server struct {
 	cfg      Config
 	nats     *server.Server // nil: another system
 	log      *slog.Logger
-	node     string
 	internal string // password of the parts in this process
 	local    net.Listener
 	done     chan struct{} // closed when acceptLocal has returned; nil without local
@@ -46,7 +45,7 @@ type Server struct {
 // takes connections; in a cluster that is before the other nodes are there. Another NATS
 // system is tried for half a minute.
 func Start(ctx context.Context, cfg Config, store string, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, node: cfg.Node, internal: rand.Text()}
+	s := &Server{cfg: cfg, log: log, internal: rand.Text()}
 	if cfg.URL != "" {
 		return s, s.reach(ctx)
 	}
@@ -101,7 +100,7 @@ func (s *Server) ready(ctx context.Context, fatal chan error) error {
 }
 
 // Node is this node's name.
-func (s *Server) Node() string { return s.node }
+func (s *Server) Node() string { return s.cfg.Node }
 
 // Addr is where NATS clients connect, nil when nowhere.
 func (s *Server) Addr() net.Addr {
@@ -122,14 +121,17 @@ func (s *Server) ClusterAddr() net.Addr {
 // Connect gives one of our own parts a connection: in process, without a socket, and
 // allowed everything; or to the other NATS system. The name shows in NATS's own tools.
 func (s *Server) Connect(name string) (*Conn, error) {
+	var c *Conn
+	var err error
 	if s.nats == nil {
-		return dialURL(s.cfg, s.node+" "+name, s.log)
+		c, err = Dial(s.cfg, s.cfg.Node+" "+name, s.log)
+	} else {
+		c, err = connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	}
-	c, err := connect(s.log, name, s.nats.InProcessConn, nats.UserInfo(userInternal, s.internal))
 	if err != nil {
 		return nil, err
 	}
-	c.replicas = s.cfg.replicas()
+	c.node, c.replicas = s.cfg.Node, s.cfg.replicas()
 	return c, nil
 }
 

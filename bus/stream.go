@@ -93,10 +93,7 @@ func (s *Stream) PutOnce(ctx context.Context, subject, id string, data []byte, t
 // Last is the newest message of a subject, or ErrNotKept.
 func (s *Stream) Last(ctx context.Context, subject string) ([]byte, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		err = ErrNotKept
-	}
-	if err != nil {
+	if err = notKept(err); err != nil {
 		return nil, fmt.Errorf("get %s: %w", subject, err)
 	}
 	return m.Data, nil
@@ -106,10 +103,7 @@ func (s *Stream) Last(ctx context.Context, subject string) ([]byte, error) {
 // ErrNotKept.
 func (s *Stream) Next(ctx context.Context, subject string, from uint64) (seq uint64, data []byte, err error) {
 	m, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		err = ErrNotKept
-	}
-	if err != nil {
+	if err = notKept(err); err != nil {
 		return 0, nil, fmt.Errorf("get %s: %w", subject, err)
 	}
 	return m.Sequence, m.Data, nil
@@ -126,10 +120,7 @@ type Kept struct {
 // ErrNotKept, where there is none yet as far as the asked node has come.
 func (s *Stream) From(ctx context.Context, from uint64) (Kept, error) {
 	m, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(">"))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		err = ErrNotKept
-	}
-	if err != nil {
+	if err = notKept(err); err != nil {
 		return Kept{}, fmt.Errorf("get what follows %d: %w", from, err)
 	}
 	return Kept{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
@@ -139,13 +130,18 @@ func (s *Stream) From(ctx context.Context, from uint64) (Kept, error) {
 // there is none of the name any more.
 func (s *Stream) Look(ctx context.Context) error {
 	_, err := s.stream.Info(ctx)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = ErrNotKept
-	}
-	if err != nil {
+	if err = notKept(err); err != nil {
 		return fmt.Errorf("look for the stream: %w", err)
 	}
 	return nil
+}
+
+// notKept is err, or ErrNotKept for what NATS says where there is nothing.
+func notKept(err error) error {
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return ErrNotKept
+	}
+	return err
 }
 
 // Trim removes the messages of a subject whose numbers are below before.

@@ -31,10 +31,15 @@ const (
 	PublisherReleased = "pricefeed.released"
 
 	// NodesAlive is every node's beat, NodeList a request that any node answers with
-	// all of them, NodeRoll one that every node answers with a beat: see package cluster.
+	// all of them, NodeRoll one that every node answers with a beat, NodeCall one that
+	// the voters answer at CalledOf: see package cluster.
 	NodesAlive = "node.*.alive"
 	NodeList   = "node.list"
 	NodeRoll   = "node.roll"
+	NodeCall   = "node.call"
+
+	// Nodes is the queue group for NodeList.
+	Nodes = "nodes"
 
 	// NodesUsers is how many connections users have on each node.
 	NodesUsers = "node.*.users"
@@ -74,6 +79,9 @@ const (
 	HeaderTerm = "Tickerd-Term"
 )
 
+// HeaderStored marks a revocation that every database has, or gets without hearing of it.
+const HeaderStored = "Tickerd-Stored"
+
 // HeaderFence marks what a gateway sends to a connection's address itself: what
 // was sent back before it is all there is.
 const HeaderFence = "Tickerd-Fence"
@@ -84,6 +92,9 @@ const (
 	verbMessage = "message"
 	verbLeave   = "leave"
 )
+
+// called is the second token of the subjects at which calls are answered.
+const called = "called"
 
 // CandleOf is ticker.candles.<interval>.<symbol>, where the candles of a symbol are told
 // when they close.
@@ -123,8 +134,24 @@ func Address(node, id string) string { return "gateway." + node + "." + id }
 // AddressID is the id in gateway.<node>.<id>.
 func AddressID(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }
 
+// At is <subject>.<node>: what any node of a group may answer, asked of one of them.
+func At(subject, node string) string { return subject + "." + node }
+
 // AliveOf is node.<node>.alive, a node's beat.
 func AliveOf(node string) string { return "node." + node + ".alive" }
+
+// CalledOf is node.called.<run>.<ms>, where that run of a node is answered which called
+// then, in milliseconds of its own time. The ms of "*" is all of a run's.
+func CalledOf(run, ms string) string { return "node." + called + "." + run + "." + ms }
+
+// Called is the inverse of CalledOf; no for another subject.
+func Called(subject string) (run, ms string, yes bool) {
+	rest, yes := strings.CutPrefix(subject, "node."+called+".")
+	if !yes {
+		return "", "", false
+	}
+	return strings.Cut(rest, ".")
+}
 
 // UsersOf is node.<node>.users, how many connections users have on a node.
 func UsersOf(node string) string { return "node." + node + ".users" }

@@ -11,6 +11,7 @@ import (
 // TestGatewaySmall has a node that is nothing but a gateway take little memory, in
 // whatever way it is on the bus: where many clients are, there are many of them.
 func TestGatewaySmall(t *testing.T) {
+	nodetest.AsUsed(t)
 	const key, password = "0123456789abcdef0123456789abcdef", "correct-horse-battery-staple"
 	leaves, one, other := bustest.FreeAddress(t), bustest.FreeAddress(t), bustest.FreeAddress(t)
 	keeper := func(name string, settings ...string) *nodetest.Node {

@@ -343,7 +343,7 @@ func seesAll(scope *auth.Scope, patterns []string) bool {
 func (g *Gateway) checkKnown(patterns []string) error {
 	var unknown []string
 	for _, p := range patterns {
-		if !ticker.IsPattern(p) && !g.knows(ticker.Symbol(p)) {
+		if !ticker.IsPattern(p) && !g.hub.Knows(ticker.Symbol(p)) {
 			unknown = append(unknown, p)
 		}
 	}
@@ -351,8 +351,4 @@ func (g *Gateway) checkKnown(patterns []string) error {
 		return fmt.Errorf("symbols: unknown symbol %q", unknown)
 	}
 	return nil
-}
-
-func (g *Gateway) knows(s ticker.Symbol) bool {
-	return slices.Contains(g.symbols, s) || g.hub.Knows(s)
 }

@@ -285,6 +285,25 @@ func TestTouch(t *testing.T) {
 	})
 }
 
+// Of a symbol that is gone by the time that prices are live again nothing is left: nobody
+// who comes later is told that it is stale.
+func TestSilenceAndGone(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.begin(upgrade(w.demo()))
+		c.want(w.tick("BTC-USD=1", "ETH-USD=1"))
+		c.want(allPrices("stale", "BTC-USD", "ETH-USD"))
+		const gone = `{"type":"status","source":"kraken","state":"down","symbols":["ETH-USD"],"gone":true}`
+		w.publish(bus.StatusNews, gone)
+		c.want(gone)
+		c.want(w.tick("BTC-USD=2"), allPrices("live", "BTC-USD", "ETH-USD"))
+		late := w.begin(upgrade(w.demo()))
+		late.want(w.tick("BTC-USD=3"))
+		for _, c := range []*client{c, late} {
+			c.bye()
+		}
+	}, func(o *options) { o.silent = true })
+}
+
 // A client that lost one node goes on at another, where that holds what it has missed.
 func TestResumeElsewhere(t *testing.T) {
 	t.Parallel()
@@ -472,6 +491,25 @@ func TestJoinIsAnsweredTwice(t *testing.T) {
 			third.wantLeft(1000, "")
 		}, func(o *options) { o.workers = 0 })
 	}
+}
+
+// Whoever is given a connection by a join that was sent twice lets go of it at its end, be
+// it that the client has left before he takes it.
+func TestLeftBeforeTheSecondAnswer(t *testing.T) {
+	inBubble(t, func(w *world) {
+		hand := w.hand()
+		c := w.open(upgrade(w.demo()))
+		one, two := hand.given(), hand.given()
+		two.listen()
+		two.answer(`{"payload":{"type":"welcome","conn_id":%q},"subscribe":["*"],"join":2}`, two.join.ConnID)
+		c.welcome()
+		c.snapshot()
+		c.bye()
+		one.listen()
+		one.answer(`{"payload":{"type":"welcome","conn_id":%q},"subscribe":["*"],"join":1}`, one.join.ConnID)
+		one.wantLeft(1000, "")
+		two.wantLeft(1000, "")
+	}, func(o *options) { o.workers = 0 })
 }
 
 // FuzzCount holds that what other nodes tell, whatever it is, is forgotten with them.

@@ -113,7 +113,8 @@ func (c *conn) leave(now time.Duration) {
 	if c.stage < parted {
 		return
 	}
-	settled := c.life.state == claimed || c.life.refused || now-c.life.joined >= joinTimeout
+	taken := c.life.state == claimed && (c.life.stray == 0 || c.unhanded)
+	settled := taken || c.life.refused || now-c.life.joined >= joinTimeout
 	if !c.left && settled {
 		c.left = true
 		c.gw.places.give(c.token.UserID, c.addr)

@@ -46,14 +46,14 @@ type follower struct {
 	answers  *bus.Subscription
 
 	// Owned by run.
-	known   bool // a publisher was heard
-	quiet   int  // looks since it was heard
-	missed  bool // there is a gap
-	asked   bool // the publisher is to answer
-	waited  int  // looks since it was asked first
-	refused int  // how often nobody was there to answer
-	away    bool // was out of touch at the last look
-	stale   bool // so it was told
+	known   bool     // a publisher was heard
+	quiet   int      // looks since it was heard
+	missed  bool     // there is a gap
+	asked   bool     // the publisher is to answer
+	waited  int      // looks since it was asked first
+	refused int      // how often nobody was there to answer
+	away    bool     // was out of touch at the last look
+	stale   []string // the symbols of which this was told; nil: of none
 }
 
 const (
@@ -286,29 +286,28 @@ func (f *follower) look() {
 // judge tells when all prices have become stale, and when they are live again.
 func (f *follower) judge() {
 	switch lost := f.known && (f.away || f.quiet >= staleLooks); {
-	case lost && !f.stale:
-		f.stale = f.tell(bus.Stale)
-	case !lost && f.stale && (!f.asked || f.waited >= answerLooks):
-		f.stale = !f.tell(bus.Live)
+	case lost && f.stale == nil:
+		for _, s := range f.hub.Symbols() {
+			f.stale = append(f.stale, string(s))
+		}
+		f.tell(bus.Stale)
+	case !lost && f.stale != nil && (!f.asked || f.waited >= answerLooks):
+		f.tell(bus.Live)
+		f.stale = nil
 	}
 }
 
-// tell tells the state of all prices, and reports whether there are any.
-func (f *follower) tell(state string) bool {
-	news := bus.Status{Type: "status", Source: sourceCluster, State: state}
-	for _, s := range f.hub.Symbols() {
-		news.Symbols = append(news.Symbols, string(s))
-	}
-	if news.Symbols == nil {
-		return false
+// tell tells the state of the symbols that are, or were until now, stale.
+func (f *follower) tell(state string) {
+	if f.stale == nil {
+		return
 	}
 	f.log.Warn("all prices", "state", state, "quiet", lookEvery*time.Duration(f.quiet), "cut_off", f.away)
-	msg, err := json.Marshal(news)
+	msg, err := json.Marshal(bus.Status{Type: "status", Source: sourceCluster, State: state, Symbols: f.stale})
 	if err == nil {
 		err = f.hub.Status(msg)
 	}
 	f.complain(sourceCluster, err)
-	return true
 }
 
 // complain logs what is wrong with what was heard, if anything is.

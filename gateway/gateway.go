@@ -58,7 +58,6 @@ type Gateway struct {
 	verifier    *auth.Verifier
 	policies    *auth.Policies
 	limiter     *auth.Limiter
-	symbols     []ticker.Symbol
 	origins     []string
 	proxies     []netip.Prefix
 	checks      []Check
@@ -113,7 +112,6 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		verifier: p.Verifier,
 		policies: p.Policies,
 		limiter:  p.Limiter,
-		symbols:  p.Symbols,
 		origins:  server.AllowedOrigins,
 		proxies:  proxies,
 		checks:   p.Checks,
@@ -134,6 +132,7 @@ func New(cfg Config, server ServerConfig, p Parts) (*Gateway, error) {
 		retries:  rate.NewLimiter(maxRetries, maxRetries),
 	}
 	g.hub = fanout.NewHub(g.drivers.Changed)
+	g.hub.Expect(p.Symbols)
 	g.metrics = newMetrics(g)
 	g.follower = newFollower(g)
 	g.census = newCensus(g)

@@ -23,8 +23,8 @@ import (
 // Should nobody hold the connection any more, the next message comes back with
 // "no responders". Then a fence behind it tells how many were lost, the connection
 // is announced anew, and they are sent again.
-// A leave ends it, once, and not before the join was answered, so that no
-// handler is left holding what is gone.
+// A leave ends it, once, and not before the join was answered, or both where it was sent
+// twice, so that no handler is left holding what is gone.
 type life struct {
 	joined   time.Duration // when a handler was looked for last
 	retryAt  time.Duration // when a join that nobody took, or answered, is sent again
@@ -354,13 +354,14 @@ func (c *conn) answer(now time.Time, a answer) {
 }
 
 // unhand has who holds the connection beside another let go of it, as all do when it is
-// announced anew.
+// announced anew, or has left.
 func (c *conn) unhand() {
-	if !c.unhanded && c.stage == open {
-		c.unhanded = true
-		if c.life.state != counting { // else it is about to be
-			c.supersede()
-		}
+	if c.unhanded {
+		return
+	}
+	c.unhanded = true
+	if c.stage == open && c.life.state != counting { // else it is about to be
+		c.supersede()
 	}
 }
 

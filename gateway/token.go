@@ -126,7 +126,7 @@ func (g *Gateway) exchange(ctx context.Context, key string) (tokenAnswer, error)
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	var who bus.ExchangeResult
-	if err := g.bus.Request(ctx, bus.Exchange, bus.ExchangeRequest{KeyHash: auth.Key(key).Hash()}, &who); err != nil {
+	if err := g.bus.RequestNear(ctx, bus.Exchange, bus.ExchangeRequest{KeyHash: auth.Key(key).Hash()}, &who); err != nil {
 		return tokenAnswer{}, err
 	}
 	switch who.Error {

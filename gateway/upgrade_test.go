@@ -787,3 +787,17 @@ func TestForwardedFor(t *testing.T) {
 		})
 	}
 }
+
+// A symbol of the settings may be asked for before it has a price, but not when it is
+// gone.
+func TestSymbolIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wish := upgrade(w.demo()).query("symbols", "XRP-USD")
+	c := w.begin(wish)
+	const gone = `{"type":"status","source":"kraken","state":"down","symbols":["XRP-USD"],"gone":true}`
+	w.publish(bus.StatusNews, gone)
+	c.want(gone)
+	wantReply(t, w.ask(first, wish), http.StatusBadRequest, `{"error":"symbols: unknown symbol [\"XRP-USD\"]"}`)
+	c.bye()
+}

@@ -1,20 +1,22 @@
 package handler
 
 import (
+	"encoding/json"
 	"maps"
 	"sync"
 	"sync/atomic"
 
+	"tickerd/bus"
 	"tickerd/ticker"
 )
 
 // A catalog is the symbols that exist: those of the settings, and every one that
-// was ever in a tick. Readers take no lock: the set is replaced, never changed,
-// and that only when a symbol is new.
+// was ever in a tick, until it is told to be gone. Readers take no lock: the set is
+// replaced, never changed, and that only when a symbol is new, or gone.
 type catalog struct {
 	symbols atomic.Pointer[map[ticker.Symbol]struct{}]
 
-	mu      sync.Mutex // of who learns
+	mu      sync.Mutex // of who replaces the set
 	scanned ticker.Scanned
 }
 
@@ -58,4 +60,23 @@ func (c *catalog) grow(known map[ticker.Symbol]struct{}) {
 		grown[ticker.Symbol(e.Symbol)] = struct{}{}
 	}
 	c.symbols.Store(&grown)
+}
+
+// forget takes in a status: symbols may be gone.
+func (c *catalog) forget(status []byte) error {
+	var news bus.Status
+	if err := json.Unmarshal(status, &news); err != nil {
+		return err
+	}
+	if !news.Gone {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := maps.Clone(*c.symbols.Load())
+	for _, symbol := range news.Symbols {
+		delete(left, ticker.Symbol(symbol))
+	}
+	c.symbols.Store(&left)
+	return nil
 }

@@ -99,16 +99,21 @@ func (h *Handler) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	prices, err := h.bus.Subscribe(bus.Prices, h.hear)
-	if err != nil {
-		return fmt.Errorf("handler: %w", err)
+	news := h.bus.NewInbox()
+	defer news.Close()
+	for _, subject := range []string{bus.Prices, bus.StatusNews} {
+		sub, err := news.Subscribe(subject)
+		if err != nil {
+			return fmt.Errorf("handler: subscribe %s: %w", subject, err)
+		}
+		defer h.unsubscribe(sub)
 	}
-	defer h.unsubscribe(prices)
 
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	workers.Go(func() { h.follow(ctx, news) })
 	for range h.cfg.Workers {
 		w := newWorker(h)
 		if err := w.open(); err != nil {
@@ -180,10 +185,17 @@ func ring(bell chan<- struct{}) {
 	}
 }
 
-// hear takes in a tick.
-func (h *Handler) hear(m *bus.Msg) {
-	if err := h.catalog.learn(m.Data); err != nil {
-		h.log.Debug("tick not understood", "err", err)
+// follow takes in the news of the publisher until ctx ends, in the order in which it told
+// them: no tick that came before a symbol was gone makes it known again.
+func (h *Handler) follow(ctx context.Context, news *bus.Inbox) {
+	for m := news.Next(ctx.Done()); m != nil; m = news.Next(ctx.Done()) {
+		take := h.catalog.learn
+		if m.Subject == bus.StatusNews {
+			take = h.catalog.forget
+		}
+		if err := take(m.Data); err != nil {
+			h.log.Debug("publisher not understood", "subject", m.Subject, "err", err)
+		}
 	}
 }
 

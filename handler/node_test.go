@@ -3,6 +3,7 @@ package handler_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"tickerd/bus"
 )
@@ -85,5 +86,36 @@ func TestSymbolsOfTheSnapshot(t *testing.T) {
 	w.handler.Touch(true)
 	for p := (payload{}); p.Type != "subscribed"; {
 		p = payloadOf(t, w.say("a", `{"type":"subscribe","symbols":["NEW-USD"]}`))
+	}
+}
+
+// A symbol that is gone is unknown, also one of the settings, until it has a price again.
+func TestSymbolIsGone(t *testing.T) {
+	w := newWorld(t, options{})
+	w.join(newJoin("a"))
+	subscribe := func() string {
+		return payloadOf(t, w.say("a", `{"type":"subscribe","symbols":["BTC-USD"]}`)).Type
+	}
+	awaitSubscribe := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(timeout); subscribe() != want; {
+			if time.Now().After(end) {
+				t.Fatalf("not %q within %v", want, timeout)
+			}
+		}
+	}
+	tick := func(seq int) {
+		w.publish(bus.Prices, fmt.Appendf(nil, `{"type":"ticker","seq":%d,"ts":1,"data":[{"symbol":"BTC-USD","price":1,"timestamp":1}]}`, seq))
+	}
+	for n := range 10 {
+		if got := subscribe(); got != "subscribed" {
+			t.Fatalf("got %q", got)
+		}
+		tick(2 * n)
+		w.publish(bus.StatusNews, []byte(`{"type":"status","source":"kraken","state":"stale","symbols":["BTC-USD"]}`))
+		w.publish(bus.StatusNews, []byte(`{"type":"status","source":"kraken","state":"down","symbols":["BTC-USD"],"gone":true}`))
+		awaitSubscribe("error")
+		tick(2*n + 1)
+		awaitSubscribe("subscribed")
 	}
 }

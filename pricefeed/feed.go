@@ -199,6 +199,9 @@ func (f *Feed) Publishes() (term uint64, yes bool) {
 	return term, term != 0
 }
 
+// HasSource reports whether the node has a feed of its own.
+func (f *Feed) HasSource() bool { return len(f.origins) > 0 }
+
 // Ready is nil when prices flow: here or from another node. Where this node publishes, a
 // tick has been published, the last one that was due as well, and some symbol is live.
 // Its error says what is missing, in words for everyone.

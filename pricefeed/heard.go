@@ -10,8 +10,8 @@ import (
 	"tickerd/ticker"
 )
 
-// A heard is what this node hears of the others that publish. The bus writes on it, one
-// message at a time.
+// A heard is what this node hears of the others that publish. The bus writes on it: of
+// each subject in order, and of one beside another.
 type heard struct {
 	node string        // ours, which is not listened to
 	news chan struct{} // something has come that may not wait; one element at most
@@ -21,10 +21,11 @@ type heard struct {
 	term     uint64    // the newest
 	at       time.Time // when its publisher was heard last, or when we began to listen
 	ever     bool      // one was heard
-	released bool      // it has stopped, and nobody was heard since
+	released bool      // it has stopped, and nobody of a newer one was heard since
 	ts       int64     // of its last tick
 	prices   map[ticker.Symbol]ticker.Price
 
+	// Owned by tick.
 	scanned ticker.Scanned
 }
 
@@ -76,13 +77,14 @@ func (h *heard) stopped(m *bus.Msg) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if a.Term >= h.term {
-		h.released = true
+		h.term, h.released = a.Term, true
 		h.poke()
 	}
 }
 
 // hear notes that who publishes in that term is alive, and reports whether it counts:
-// nobody of a newer term was heard before.
+// nobody of a newer term was heard before. That it has stopped stays so, for what it said
+// before may come behind that.
 func (h *heard) hear(term uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,9 +92,10 @@ func (h *heard) hear(term uint64) bool {
 		return false
 	}
 	if term > h.term {
+		h.released = false
 		h.poke()
 	}
-	h.term, h.at, h.ever, h.released = term, time.Now(), true, false
+	h.term, h.at, h.ever = term, time.Now(), true
 	return true
 }
 

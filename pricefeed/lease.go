@@ -25,6 +25,10 @@ const (
 	leasePoll      = 50 * time.Millisecond
 	leaseRetry     = time.Second
 	releaseTimeout = 5 * time.Second
+
+	// openTimeout bounds one try to open the lease: what is asked while a cluster has no
+	// leader yet is never answered.
+	openTimeout = 2 * time.Second
 )
 
 // Peers is the other nodes, as a feed needs to know them.
@@ -69,7 +73,9 @@ func (f *Feed) keepLease(ctx context.Context) {
 // openLeases tries until it can, or ctx ends.
 func (f *Feed) openLeases(ctx context.Context) *bus.Leases {
 	for {
-		leases, err := f.bus.OpenLeases(ctx)
+		try, cancel := context.WithTimeout(ctx, openTimeout)
+		leases, err := f.bus.OpenLeases(try)
+		cancel()
 		if err == nil {
 			return leases
 		}

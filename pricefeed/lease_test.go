@@ -1,6 +1,8 @@
 package pricefeed
 
 import (
+	"encoding/json"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -216,6 +218,50 @@ func TestStandstill(t *testing.T) {
 	f.turn(time.Now())
 	if w.flush(); len(w.msgs) != 0 {
 		t.Error("and publishes all the same")
+	}
+}
+
+// What was doubted of one lease is not held against the next.
+func TestDoubtOfBefore(t *testing.T) {
+	s := bustest.New(t)
+	w := listen(t, s, bus.Prices)
+	one := startNode(t, s, "one", 1)
+	_, last := w.until("one", sent{})
+	one.peers.cut.Store(true)
+	for _, yes := one.Publishes(); yes; _, yes = one.Publishes() {
+		runtime.Gosched()
+	}
+	one.doubts <- struct{}{} // as it was about to be overruled, or cut off
+	one.peers.cut.Store(false)
+	first := last
+	for first.term == last.term {
+		first = w.sent()
+	}
+	if first.term != last.term+1 {
+		t.Errorf("term %d after %d: the lease was given up in between", first.term, last.term)
+	}
+}
+
+// A tick that is taken in late does not take back that its publisher has stopped.
+func TestReleasedBeforeItsLastTick(t *testing.T) {
+	h := newHeard("two", func(ticker.Tick) {})
+	released, err := json.Marshal(bus.Alive{Node: "one", Term: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stopped(&bus.Msg{Data: released})
+	tick := &bus.Msg{Header: map[string][]string{bus.HeaderNode: {"one"}, bus.HeaderTerm: {"7"}}, Data: []byte(`{"type":"ticker","seq":9,"ts":9,"data":[{"symbol":"BTC-USD","price":1,"timestamp":1}]}`)}
+	h.tick(tick)
+	if _, released := h.silence(); !released {
+		t.Error("it is taken for alive")
+	}
+	if prices, ts := h.last(); len(prices) != 1 || ts != 9 {
+		t.Errorf("its last tick is not taken in: %v, %d", prices, ts)
+	}
+	tick.Header[bus.HeaderTerm] = []string{"8"}
+	h.tick(tick)
+	if _, released := h.silence(); released {
+		t.Error("the next is not heard")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,15 +16,15 @@ type Cluster struct {
 	Servers []*bus.Server // nil: stopped
 
 	t       testing.TB
+	dir     string // of the stores, by the nodes' names
 	configs []bus.Config
-	stores  []string
 }
 
 // NewCluster starts a cluster of n nodes, all of which keep streams. They are named
 // "node-0" and so on.
 func NewCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t}
+	c := &Cluster{t: t, dir: t.TempDir()} // is removed behind the clean-up that comes now
 	t.Cleanup(func() {
 		for i := range c.Servers {
 			c.Stop(i)
@@ -51,14 +52,14 @@ func (c *Cluster) add(address string, routes []string) {
 	cfg := bus.Defaults()
 	cfg.Listen, cfg.Node, cfg.Voter = "", fmt.Sprintf("node-%d", i), true
 	cfg.ClusterListen, cfg.Routes, cfg.ClusterPassword = address, routes, "correct-horse"
-	c.configs, c.stores, c.Servers = append(c.configs, cfg), append(c.stores, c.t.TempDir()), append(c.Servers, nil)
+	c.configs, c.Servers = append(c.configs, cfg), append(c.Servers, nil)
 	c.Start(i)
 }
 
 // Start starts a node, with what it has kept.
 func (c *Cluster) Start(i int) {
 	c.t.Helper()
-	s, err := bus.Start(c.t.Context(), c.configs[i], c.stores[i], slog.New(slog.DiscardHandler))
+	s, err := bus.Start(c.t.Context(), c.configs[i], filepath.Join(c.dir, c.configs[i].Node), slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (a *air) carry(from string, m *bus.Msg) {
 
 func (s *station) listens(subject string) bool {
 	return strings.HasPrefix(subject, "node.") && strings.HasSuffix(subject, ".alive") ||
-		subject == bus.NodeRoll || subject == nodeCall || strings.HasPrefix(subject, calledOf(s.runID))
+		subject == bus.NodeRoll || subject == bus.NodeCall || strings.HasPrefix(subject, bus.CalledOf(s.runID, ""))
 }
 
 func (s *station) report() Node {

@@ -45,6 +45,7 @@ type Cluster struct {
 
 	// Owned by live.
 	send     func(*bus.Msg) error
+	turns    int
 	in       bool      // what touch was told last
 	beaten   time.Time // when the last beat went out
 	toldSend time.Time
@@ -113,9 +114,9 @@ func (c *Cluster) Run(ctx context.Context) error {
 	for _, listen := range []func() (*bus.Subscription, error){
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodesAlive, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeRoll, in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(nodeCall, in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(calledOf(c.runID)+"*", in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, listGroup, in) },
+		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeCall, in) },
+		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.CalledOf(c.runID, "*"), in) },
+		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, bus.Nodes, in) },
 	} {
 		sub, err := listen()
 		if err != nil {

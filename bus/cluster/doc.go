@@ -2,7 +2,8 @@
 // whether this one is in touch with the majority of those that keep the cluster's
 // streams together: the voters. The others serve, and have no say.
 //
-//	node.<name>.alive       Node, every 500 ms, and at once when its state changes     node → nodes
+//	node.<name>.alive       Node, every 500 ms, and at once when its state changes;    node → nodes
+//	                        where it is no voter, every 2 s
 //	node.list               empty, answered with []Seen                                anyone → one of the nodes
 //	node.roll               empty, answered by each node with a beat                   anyone → nodes
 //	node.call               empty, with a reply, answered there with Node              node → voters

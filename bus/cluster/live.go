@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"tickerd/bus"
@@ -13,6 +12,11 @@ import (
 const (
 	beatEvery   = 500 * time.Millisecond
 	touchWithin = 5 * time.Second
+
+	// quietTurns is for how many turns, one each beatEvery, the beat of a node that is no
+	// voter counts: nobody must hear at once that it is silent, and each hears all. With
+	// hundreds of them this is most of what a node does that has no clients.
+	quietTurns = 4
 
 	// goneTurns is for how many turns, one each beatEvery, a node is silent before it
 	// counts as gone. A turn that this process slept through is none.
@@ -24,17 +28,6 @@ const (
 	// complainEvery is how often the log tells of what is wrong and stays so.
 	complainEvery = time.Minute
 )
-
-// Subjects that matter to this package alone.
-const (
-	nodeCall   = "node.call"
-	nodeCalled = "node.called."
-	listGroup  = "nodes"
-)
-
-// calledOf is what the addresses begin with at which calls of a run are answered. There
-// follows when the call was made, in milliseconds of the caller's own time.
-func calledOf(runID string) string { return nodeCalled + runID + "." }
 
 // live beats and takes what comes until ctx ends; its last beat says goodbye.
 func (c *Cluster) live(ctx context.Context, in <-chan *bus.Msg, send func(*bus.Msg) error) {
@@ -72,11 +65,14 @@ func (c *Cluster) turn() {
 			c.strike(m, "silent")
 		}
 	}
-	c.beat()
+	if own := c.roll[c.cfg.Node]; own == nil || own.Voter || c.turns%quietTurns == 0 {
+		c.beat()
+	}
+	c.turns++
 	c.judge()
 	if c.isToCall() {
 		since := strconv.FormatInt(time.Since(c.began).Milliseconds(), 10)
-		c.post(&bus.Msg{Subject: nodeCall, Reply: calledOf(c.runID) + since})
+		c.post(&bus.Msg{Subject: bus.NodeCall, Reply: bus.CalledOf(c.runID, since)})
 	}
 }
 
@@ -132,9 +128,9 @@ func (c *Cluster) take(m *bus.Msg) {
 		if time.Since(c.beaten) >= rollPause {
 			c.beat()
 		}
-	case m.Subject == nodeCall:
-		own := strings.HasPrefix(m.Reply, calledOf(c.runID))
-		if said := c.report(); own || said.Voter && strings.HasPrefix(m.Reply, nodeCalled) {
+	case m.Subject == bus.NodeCall:
+		run, _, isCall := bus.Called(m.Reply)
+		if said := c.report(); isCall && (said.Voter || run == c.runID) {
 			c.publish(&bus.Msg{Subject: m.Reply}, said)
 		}
 	default:
@@ -151,7 +147,7 @@ func (c *Cluster) learn(m *bus.Msg) {
 	}
 	now := time.Now()
 	lived := time.Time{}
-	if since, isAnswer := strings.CutPrefix(m.Subject, calledOf(c.runID)); isAnswer {
+	if run, since, isAnswer := bus.Called(m.Subject); isAnswer && run == c.runID {
 		ms, err := strconv.ParseInt(since, 10, 64)
 		if err != nil || ms < 0 || ms > now.Sub(c.began).Milliseconds() {
 			return // no call of ours

@@ -65,11 +65,11 @@ func FuzzLearn(f *testing.F) {
 		c.send = func(*bus.Msg) error { return nil }
 		c.turn()
 		if rest, ok := strings.CutPrefix(subject, "called."); ok {
-			subject = calledOf(c.runID) + rest
+			subject = bus.CalledOf(c.runID, rest)
 		}
 		for _, m := range []*bus.Msg{
 			{Subject: subject, Data: data},
-			{Subject: subject, Data: data, Reply: calledOf("x") + "1"},
+			{Subject: subject, Data: data, Reply: bus.CalledOf("x", "1")},
 			{Subject: bus.AliveOf("b"), Data: []byte(`{"node":"b","run_id":"other","state":"ready"}`)},
 			{Subject: subject, Data: data},
 		} {

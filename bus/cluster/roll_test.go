@@ -243,3 +243,27 @@ func TestLongList(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// Who has no say beats less often: there may be very many of them.
+func TestBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &air{t: t}
+		voter := a.voter("a", 1)
+		gateway := a.start(Config{Node: "b"}, Node{State: Ready})
+		beats := map[string]int{}
+		time.Sleep(time.Second)
+		a.lose(func(from, to string) bool {
+			if to == "a" {
+				beats[from]++
+			}
+			return false
+		})
+		time.Sleep(time.Minute)
+		a.lose(nothing)
+		if beats["a"] != 120 || beats["b"] != 30 {
+			t.Errorf("in a minute: %v", beats)
+		}
+		gateway.stop()
+		voter.stop()
+	})
+}

@@ -36,7 +36,7 @@ type benchCommand struct {
 
 	Connecting int      `default:"128" placeholder:"N" help:"Handshakes under way at once; ${default} if left out."`
 	Rate       float64  `placeholder:"N" help:"Handshakes begun a second, at most; no limit if left out."`
-	Sources    []string `placeholder:"ADDRESS" help:"Addresses of this machine to connect from, in turn; if left out, the system's choice, and for 127.0.0.1 one more of 127.0.0.2 and so on for each 20,000 connections."`
+	Sources    []string `placeholder:"ADDRESS" help:"Addresses of this machine to connect from, in turn; if left out, the system's choice, and for 127.0.0.1 one more of 127.0.0.2 and so on for each 12,000 connections."`
 	Threads    int      `placeholder:"N" help:"Threads that read; as many as there are cores if left out."`
 	JSON       bool     `name:"json" help:"Print the report as a JSON object."`
 	Together   bool     `help:"This is one of several that measure at the same time: when all are connected, wait for the end of standard input; with --json, the report has histograms besides."`

@@ -40,7 +40,7 @@ func (c readyCommand) Run(ctx context.Context, p *program, file *configFile) err
 		if err != nil {
 			return err
 		}
-		if server, err = s.self(); err != nil {
+		if server, err = s.local(); err != nil {
 			return err
 		}
 	}
@@ -58,8 +58,8 @@ func (c readyCommand) Run(ctx context.Context, p *program, file *configFile) err
 	}
 }
 
-// self is the server that has the settings, as this machine reaches it.
-func (s settings) self() (remote, error) {
+// local is the server that has the settings, as this machine reaches it.
+func (s settings) local() (remote, error) {
 	host, port, err := net.SplitHostPort(s.Server.Listen)
 	if err != nil || port == "0" {
 		return remote{}, fmt.Errorf("server.listen is %q, which names no port: give --url", s.Server.Listen)

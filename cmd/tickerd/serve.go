@@ -16,13 +16,9 @@ import (
 
 	"tickerd/auth"
 	"tickerd/bus"
-	"tickerd/bus/cluster"
 	"tickerd/gateway"
-	"tickerd/handler"
 	"tickerd/pricefeed"
-	"tickerd/pricefeed/history"
 	"tickerd/ticker"
-	"tickerd/web"
 )
 
 // serveCommand runs the server.
@@ -77,73 +73,19 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	}
 	defer conns.close()
 
-	policies := auth.NewPolicies(s.Auth.Policies)
-	signer := auth.NewSigner([]byte(s.Auth.TokenKey), s.Auth.TokenTTL)
-	verifier := auth.NewVerifier(signer, log)
-	me := &self{began: began, voter: s.Bus.Voter, keyID: signer.KeyID(), bus: server, verifier: verifier}
-	me.nodes = cluster.New(cluster.Config{
-		Conn:   conns.cluster,
-		Node:   s.Bus.Node,
-		Alone:  s.Bus.IsAlone() || s.Bus.URL != "",
-		Report: me.report,
-		Voters: server.Voters,
-		Log:    log,
-	})
+	var store *auth.Store
 	var demo auth.Key
-	checks := []gateway.Check{{Name: "bus", Ready: conns.gateway.Ready}}
 	if s.Auth.HasDatabase() {
-		store, err := auth.Open(ctx, s.Auth, dir.file(databaseFile), log)
-		if err != nil {
+		if store, err = auth.Open(ctx, s.Auth, dir.file(databaseFile), log); err != nil {
 			return err
 		}
 		defer closing(log, "database", store.Close)
 		if demo, err = demoKey(ctx, s, dir, store, log); err != nil {
 			return err
 		}
-		me.service = auth.NewService(auth.ServiceParts{
-			Bus: conns.auth, Store: store, Policies: policies, Node: s.Bus.Node, Cluster: !s.Bus.IsAlone(), Verifier: verifier, Log: log,
-		})
-		checks = append(checks, gateway.Check{Name: "store", Ready: store.Ready})
 	}
-	symbols, err := parseSymbols(s.PriceFeed)
+	me, err := newSelf(s, began, server, conns, store, log)
 	if err != nil {
-		return err
-	}
-	feedParts := pricefeed.Parts{
-		Bus: conns.feed, Node: s.Bus.Node, Log: log,
-		History: history.New(s.PriceFeed.History, s.PriceFeed.Source, symbols, conns.history, log),
-	}
-	if !s.Bus.IsAlone() {
-		feedParts.Peers = peers{me.nodes, server}
-	}
-	if me.feed, err = pricefeed.New(s.PriceFeed, feedParts); err != nil {
-		return err
-	}
-	checks = append(checks, gateway.Check{Name: "feed", Ready: func(context.Context) error { return me.feed.Ready() }})
-	me.workers = handler.New(s.Handler, handler.Parts{
-		Bus:      conns.handler,
-		Policies: policies,
-		Verifier: verifier,
-		Symbols:  symbols,
-		Log:      log,
-	})
-	frontParts := gateway.Parts{
-		Bus:      conns.gateway,
-		Node:     s.Bus.Node,
-		Verifier: verifier,
-		Policies: policies,
-		Limiter:  auth.NewLimiter(s.Auth.FailuresPerMinute, s.Auth.TokensPerMinute),
-		Symbols:  symbols,
-		Page:     web.Handler(),
-		Checks:   checks,
-		Borrows:  me.service == nil,
-		Log:      log,
-	}
-	if !s.Bus.IsAlone() {
-		frontParts.Reach = me.reach
-		frontParts.Checks = append(checks, gateway.Check{Name: "cluster", Ready: func(context.Context) error { return me.reach() }})
-	}
-	if me.front, err = gateway.New(s.Gateway, s.Server, frontParts); err != nil {
 		return err
 	}
 	if err := me.front.Listen(ctx); err != nil {
@@ -159,25 +101,15 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	others, lasting := errgroup.WithContext(lasting)
-	if me.service != nil {
-		others.Go(func() error { return me.service.Run(lasting) })
-	}
-	others.Go(func() error { return verifier.Run(lasting, conns.verifier, me.front.Revoked) })
-	others.Go(func() error { return me.workers.Run(lasting) })
+	me.start(lasting, others, conns.verifier)
 	others.Go(func() error { return admin.Run(lasting) })
 	others.Go(func() error { return keepMemory(lasting) })
-	if !s.Bus.IsAlone() {
-		me.nodes.Touch(me.touch)
-		me.nodes.Gone(me.gone)
-	}
-	others.Go(func() error { return me.nodes.Run(lasting) })
 	changes.subscribe = me.feed.Subscribe
 	others.Go(func() error { return changes.Run(lasting) })
 
 	accepting, drain := context.WithCancel(ctx)
 	defer drain()
 	defer context.AfterFunc(lasting, drain)()
-	others.Go(func() error { return me.feed.Run(lasting) })
 	for _, ready := range me.beginnings(s) {
 		select {
 		case <-ready:
@@ -206,19 +138,6 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 // keys, or what became of prices.
 func (s settings) keepsSomething() bool {
 	return s.Auth.HasDatabase() || s.PriceFeed.Source != pricefeed.SourceNone
-}
-
-// beginnings are closed when the first client may come in. A node among others does not
-// wait for them: until they are there it refuses everyone, and says why.
-func (me *self) beginnings(s settings) []<-chan struct{} {
-	list := []<-chan struct{}{me.workers.Ready()}
-	if s.Bus.IsAlone() && me.service != nil {
-		list = append(list, me.verifier.Ready())
-	}
-	if s.Bus.IsAlone() && s.PriceFeed.Source == pricefeed.SourceSimulator {
-		list = append(list, me.front.Primed()) // an exchange may take its time
-	}
-	return list
 }
 
 // connections are the parts' own to the bus: none waits behind another's traffic.
@@ -321,10 +240,19 @@ func announce(s settings, server *bus.Server, front *gateway.Gateway, admin *adm
 	if addr := server.ClusterAddr(); addr != nil {
 		log.Info("bus for other nodes", "node", s.Bus.Node, "addr", addr, "routes", strings.Join(s.Bus.Routes, ","))
 	}
-	log.Info("prices", "source", s.PriceFeed.Source, "symbols", strings.Join(s.PriceFeed.Symbols, ","))
+	log.Info("prices", "source", s.PriceFeed.Source, "symbols", someOf(s.PriceFeed.Symbols))
 	if demo != "" {
 		log.Info("demo key, to sign in with", "api_key", demo.Reveal())
 	}
+}
+
+// someOf lists the first of many names, and how many there are.
+func someOf(names []string) string {
+	const shown = 20
+	if len(names) <= shown {
+		return strings.Join(names, ",")
+	}
+	return fmt.Sprintf("%s,… (%d)", strings.Join(names[:shown], ","), len(names))
 }
 
 // reachable is addr as one may dial it on this machine.

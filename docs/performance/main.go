@@ -6,6 +6,8 @@
 //	go run ./docs/performance measure -only idle   one experiment, or some: idle,joins
 //	go run ./docs/performance plot                 the tables and pictures anew
 //	go run ./docs/performance floor -mode log      a floor, until Ctrl-C
+//	go run ./docs/performance cluster              what several nodes cost each other, as root; see docs/scaling.md
+//	go run ./docs/performance million              a million connections, as root; see docs/scaling.md
 //
 // Measure builds the program, and starts it, or a floor, anew for each run. The
 // clients are those of tickerd bench, in a process of their own. A round is one run
@@ -50,8 +52,12 @@ func run(ctx context.Context, args []string) error {
 		return plotCommand(args)
 	case "floor":
 		return floorCommand(ctx, args)
+	case "million":
+		return millionCommand(ctx, args)
+	case "cluster":
+		return clusterCommand(ctx, args)
 	}
-	return errors.New("say measure, plot or floor, and -help for more")
+	return errors.New("say measure, plot, floor, cluster or million, and -help for more")
 }
 
 // Where things are, from the root of the module.

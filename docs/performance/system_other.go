@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 )
@@ -15,3 +16,7 @@ func startOn(cmd *exec.Cmd, cores []int) error { return errSystem }
 func cpuTimeOf(int) (cpuTime, error)           { return cpuTime{}, errSystem }
 func rssOf(int) (int64, error)                 { return 0, errSystem }
 func machine() string                          { return "" }
+
+func millionCommand(context.Context, []string) error { return errSystem }
+
+func clusterCommand(context.Context, []string) error { return errSystem }

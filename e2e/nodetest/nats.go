@@ -201,7 +201,7 @@ func (c *BusConn) Waiting() []Delivery {
 	return list
 }
 
-// Read takes what the server says until the connection ends.
+// read takes what the server says until the connection ends.
 func (c *BusConn) read() {
 	defer close(c.told)
 	defer close(c.delivered)

@@ -149,7 +149,7 @@ func Command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Read takes what the log tells.
+// read takes what the log tells.
 func (n *Node) read(log io.Reader) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		n.mu.Lock()
@@ -362,7 +362,7 @@ func (n *Node) Run(tb testing.TB, args ...string) Result {
 	return RunOn(tb, n.Dir, n.settings, args...)
 }
 
-// Must is run of what succeeds, and gives what it prints.
+// Must is Run of what succeeds, and gives what it prints.
 func (n *Node) Must(tb testing.TB, args ...string) string {
 	tb.Helper()
 	r := n.Run(tb, args...)

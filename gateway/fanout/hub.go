@@ -44,7 +44,8 @@ type Hub struct {
 	aside     aside
 	symbols   *symbols
 	latest    [][]byte // each symbol's newest element; empty: it is gone
-	news      set      // the symbols that the last tick changed
+	expected  map[ticker.Symbol]struct{}
+	news      set // the symbols that the last tick changed
 	history   history
 	status    *status
 	streams   map[streamKey]*Stream
@@ -69,6 +70,7 @@ func NewHub(changed func()) *Hub {
 		symbols:   &symbols{index: map[string]int{}},
 		streams:   map[streamKey]*Stream{},
 		interests: interests{broad: map[*Stream]struct{}{}},
+		expected:  map[ticker.Symbol]struct{}{},
 	}
 }
 

@@ -10,7 +10,17 @@ import (
 // ErrUnknownSymbol is AppendPrice's answer for a symbol without a price.
 const ErrUnknownSymbol = Error("unknown symbol")
 
-// Knows reports whether there is a price of the symbol.
+// Expect makes symbols known that are going to have a price, until they are told to be
+// gone.
+func (h *Hub) Expect(symbols []ticker.Symbol) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range symbols {
+		h.expected[s] = struct{}{}
+	}
+}
+
+// Knows reports whether there is a price of the symbol, or one is expected.
 func (h *Hub) Knows(s ticker.Symbol) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -18,6 +28,11 @@ func (h *Hub) Knows(s ticker.Symbol) bool {
 }
 
 func (h *Hub) knows(s ticker.Symbol) bool {
+	_, expected := h.expected[s]
+	return expected || h.hasPrice(s)
+}
+
+func (h *Hub) hasPrice(s ticker.Symbol) bool {
 	i, known := h.symbols.index[string(s)]
 	return known && len(h.latest[i]) > 0
 }
@@ -26,14 +41,14 @@ func (h *Hub) knows(s ticker.Symbol) bool {
 func (h *Hub) Symbols() []ticker.Symbol {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(h.symbols.names), func(s ticker.Symbol) bool { return !h.knows(s) })
+	return slices.DeleteFunc(slices.Clone(h.symbols.names), func(s ticker.Symbol) bool { return !h.hasPrice(s) })
 }
 
 // AppendPrice appends the newest element of one symbol.
 func (h *Hub) AppendPrice(dst []byte, s ticker.Symbol) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.knows(s) {
+	if !h.hasPrice(s) {
 		return dst, ErrUnknownSymbol
 	}
 	return append(dst, h.latest[h.symbols.index[string(s)]]...), nil

@@ -95,10 +95,11 @@ func (h *Hub) tell(news bus.Status, msg []byte) {
 	}
 }
 
-// forget takes away the prices of symbols that are gone. Nobody can resume from before
-// that, who may not know of it.
+// forget takes away the prices of symbols that are gone, and expects none. Nobody can
+// resume from before that, who may not know of it.
 func (h *Hub) forget(symbols []string) {
 	for _, symbol := range symbols {
+		delete(h.expected, ticker.Symbol(symbol))
 		if i, known := h.symbols.index[symbol]; known {
 			h.latest[i] = h.latest[i][:0]
 		}

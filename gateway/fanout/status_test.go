@@ -124,6 +124,25 @@ func TestStatusOfWhatIsGone(t *testing.T) {
 	wantNext(t, &c, []byte(`{"type":"status","source":"coinbase","state":"down","symbols":["A-B"],"gone":true}`))
 }
 
+// A symbol may be expected before its first price, and is no more when it is gone.
+func TestExpect(t *testing.T) {
+	hub := fanout.NewHub(nil)
+	hub.Expect([]ticker.Symbol{"A-B", "C-D"})
+	if !hub.Knows("A-B") || !hub.Knows("C-D") || hub.Knows("E-F") || len(hub.Symbols()) > 0 {
+		t.Error("not what is expected is known")
+	}
+	c := fanout.NewCursor(hub)
+	c.Subscribe(everything)
+	const gone = `{"type":"status","source":"coinbase","state":"down","symbols":["A-B"],"gone":true}`
+	for range 2 {
+		want(t, "what is known", hub.States([]byte("["+gone+"]")), nil)
+	}
+	wantNext(t, &c, []byte(gone))
+	if hub.Knows("A-B") || !hub.Knows("C-D") {
+		t.Error("what is gone is expected all the same")
+	}
+}
+
 // TestStatusIsNeverLost holds that a price is not taken for live, or for stale,
 // because its reader was too slow or changed its view when that was told.
 func TestStatusIsNeverLost(t *testing.T) {

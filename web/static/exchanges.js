@@ -1,6 +1,7 @@
 import { list } from "./list.js";
 
 export const COMPOSITE = "composite"; // a source that is several exchanges together
+const CLUSTER = "cluster"; // says of all prices whether they are fresh, and stands behind none
 const IN_USDT = "binance"; // has no market in USD: takes USDT for it
 
 /**
@@ -14,6 +15,7 @@ export class Exchanges {
 
   /** Takes in a status message. Without symbols it is about the source as a whole. */
   status({ source, state, symbols, sources, part_of: whole, gone }) {
+    if (source === CLUSTER) return;
     const about = symbols?.length ? symbols : ["*"];
     if (whole) {
       this.#note(source, gone ? "live" : state, about);

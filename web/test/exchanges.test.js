@@ -24,6 +24,14 @@ test("who stands behind prices", () => {
   assert.equal(told(whole(["kraken", "coinbase"], ...symbols)).tell(symbols, true), "Prices come from coinbase and kraken.");
 });
 
+test("the cluster is no exchange", () => {
+  const exchanges = told(whole(["coinbase"], ...symbols));
+  for (const state of ["stale", "live"]) {
+    exchanges.status({ source: "cluster", state, symbols });
+    assert.equal(exchanges.tell(symbols, true), "Prices come from coinbase.");
+  }
+});
+
 test("what was not said of a symbol is not said", () => {
   const exchanges = told(whole(["kraken"], "ETH-USD"));
   assert.equal(exchanges.tell(symbols, true), "Prices of ETH-USD come from kraken.");

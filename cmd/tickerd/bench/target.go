@@ -98,9 +98,10 @@ func (t *target) source(serial int) netip.Addr {
 	return t.sources[serial%len(t.sources)]
 }
 
-// perSource is how many connections one address is given on the loopback: fewer than
-// the 28,000 ports that a system has by default, so that some may rest.
-const perSource = 20_000
+// perSource is how many connections one address is given on the loopback. A system has
+// 28,000 ports for them by default, and gives out every other one first: when those are
+// gone, each further connection looks through all of them, which takes milliseconds.
+const perSource = 12_000
 
 // sourcesFor are the addresses to connect from. On the loopback, which has 16 million
 // of them, there are as many as so many connections need.
