@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"tickerd/e2e/nodetest"
 )
 
 // TestFaults makes faults at random, one after the other, for as long as the flag -faults
@@ -49,9 +50,11 @@ type series struct {
 	watchers []*watcher
 	began    time.Time
 
-	count map[string]int
-	gaps  map[string][]time.Duration // for the clients of the others
-	keys  int
+	count   map[string]int
+	gaps    map[string][]time.Duration // for the clients of the others
+	keys    int
+	refused int // changes of keys that were not confirmed
+	changes []time.Duration
 }
 
 // fault makes one, has it last, mends it, and waits until all is well.
@@ -78,15 +81,19 @@ func (s *series) fault(p *prober) {
 	what := kind.name + " of " + role
 	at := time.Since(s.began)
 
+	var others []*watcher
+	for _, w := range s.watchers {
+		if w.where() != victim.name {
+			others = append(others, w)
+		}
+	}
 	p.blame(victim)
 	made := time.Now()
 	kind.make(victim)
 	gap := time.Duration(0)
-	for _, w := range s.watchers {
-		if w.home != victim.name {
-			w.moves()
-			gap = max(gap, w.longest(made))
-		}
+	for _, w := range others {
+		w.moves()
+		gap = max(gap, w.longest(made))
 	}
 	s.count[what]++
 	s.gaps[what] = append(s.gaps[what], gap)
@@ -115,16 +122,37 @@ func (s *series) changeKeys(p *prober, victim *berth) {
 	f := s.fleet
 	f.tb.Helper()
 	rest := f.others(victim)
+	asked := time.Now()
+	s.confirm(rest[0], "key", "create", "--user", "ann")
 	key, id := rest[0].NewKey(f.tb, "--user", "ann")
-	var token string
-	eventually(f.tb, "the key counts", func() bool {
-		status, g := rest[1].Exchange(f.tb, key)
-		token = g.Token
-		return status == http.StatusOK
-	}, nil)
-	rest[1].Must(f.tb, "key", "revoke", id)
+	token := rest[1].tokenOf(f.tb, key)
+	s.confirm(rest[1], "key", "revoke", id)
 	s.keys++
+	s.changes = append(s.changes, time.Since(asked))
 	p.revoked(key, token)
+}
+
+// confirm carries out a change of keys until the cluster confirms it: in an election it
+// cannot.
+func (s *series) confirm(b *berth, args ...string) {
+	s.fleet.tb.Helper()
+	var r nodetest.Result
+	eventually(s.fleet.tb, "tickerd "+strings.Join(args, " ")+" is confirmed", func() bool {
+		if r = b.Run(s.fleet.tb, args...); r.Status != 0 {
+			s.refused++
+			s.fleet.tb.Logf("%s: tickerd %s: %s", b.name, strings.Join(args, " "), r.Stderr)
+			s.showStream(b, "AUTH")
+		}
+		return r.Status == 0
+	}, nil)
+}
+
+// showStream logs what NATS tells of a stream.
+func (s *series) showStream(b *berth, name string) {
+	operator := b.Operator(s.fleet.tb)
+	defer operator.Close()
+	answer, _ := operator.Request("$JS.API.STREAM.INFO."+name, "", 5*time.Second)
+	s.fleet.tb.Logf("%s", answer.Data)
 }
 
 // sum logs what came of all faults.
@@ -152,7 +180,8 @@ func (s *series) sum(tb testing.TB) {
 			}
 		}
 	}
-	tb.Logf("%v of faults: %v; %d keys were made and revoked", time.Since(s.began).Round(time.Second), s.count, s.keys)
+	tb.Logf("%v of faults: %v; %d keys were made and revoked, %d changes of keys not confirmed", time.Since(s.began).Round(time.Second), s.count, s.keys, s.refused)
+	took(tb, "to make two keys and revoke one, beside a fault", s.changes)
 	for _, what := range slices.Sorted(maps.Keys(s.gaps)) {
 		took(tb, "the longest gap for clients of the others after a "+what, s.gaps[what])
 	}

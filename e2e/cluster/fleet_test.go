@@ -124,6 +124,7 @@ func (f *fleet) settle() {
 		var list struct {
 			Streams []streamInfo
 			Missing []string
+			Total   int
 		}
 		answer, came := operator.Request("$JS.API.STREAM.LIST", "", 10*time.Second)
 		if !came {
@@ -139,7 +140,7 @@ func (f *fleet) settle() {
 				return false
 			}
 		}
-		return len(list.Streams) > 0 && len(list.Missing) == 0
+		return len(list.Streams) > 0 && len(list.Streams) == list.Total && len(list.Missing) == 0
 	}, func() string { return why })
 }
 

@@ -241,6 +241,13 @@ func (w *watcher) hears(state string) {
 	}, nil)
 }
 
+// where is the node that it is connected to, or was last.
+func (w *watcher) where() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.visits[len(w.visits)-1].node
+}
+
 // came is how often it has come so far.
 func (w *watcher) came() int {
 	w.mu.Lock()
