@@ -120,14 +120,21 @@ func (l *clusterLab) full(f *fleet, n int, settings ...string) (list []place, er
 			return nil, err
 		}
 	}
-	err = f.until("a publisher", func() (bool, error) {
+	if err := f.until("nodes that are ready, one of which publishes", func() (bool, error) {
+		for _, p := range list {
+			if status, _, err := get(f.ctx, "http://"+p.web+"/readyz"); err != nil || status != http.StatusOK {
+				return false, err
+			}
+		}
 		return slices.ContainsFunc(all, func(m *member) bool { return m.has(publishing) }), nil
-	})
+	}); err != nil {
+		return nil, err
+	}
 	// The publisher comes first.
 	slices.SortStableFunc(list, func(a, b place) int {
 		return map[bool]int{true: 0, false: 1}[a.has(publishing)] - map[bool]int{true: 0, false: 1}[b.has(publishing)]
 	})
-	return list, err
+	return list, nil
 }
 
 // publishing is what a node logs when it begins to.
@@ -135,21 +142,27 @@ const publishing = "publishing prices"
 
 // ticks is how many a node has published.
 func (p place) ticks(ctx context.Context) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/metrics", nil)
+	_, page, err := get(ctx, "http://"+p.admin+"/metrics")
 	if err != nil {
 		return 0, err
+	}
+	n, err := number(page, `(?m)^tickerd_feed_ticks_total(?:\{.*\})? (\d+)$`)
+	return float64(n), err
+}
+
+// get asks for a page.
+func get(ctx context.Context, url string) (status int, page string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	n, err := number(string(page), `(?m)^tickerd_feed_ticks_total(?:\{.*\})? (\d+)$`)
-	return float64(n), err
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), err
 }
 
 // busCost is what one tick costs with so many nodes that do nothing with it.
