@@ -26,7 +26,7 @@ RACE := -race
 test: packages
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 $$(go list ./... | grep -v /e2e/cluster$$)
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -count=1 -tags=portable ./gateway ./gateway/loop
-	go test -count=1 -parallel=3 ./e2e/cluster -args -faults=15s -takeovers=1
+	go test -count=1 -parallel=5 ./e2e/cluster -args -faults=15s -takeovers=1
 
 # Clusters of processes, on the loopback and in network namespaces: faults at random for FAULTS, of which docs/reliability.md
 # has the figures. SEED has the same ones made again.

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tickerd/bus"
 	"tickerd/e2e/nodetest"
 )
 
@@ -18,6 +20,7 @@ import (
 // says, while clients on all nodes hold what they see against the promises. It logs each,
 // and in the end what came of them. The flag -seed has the same faults made again.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	seed := *faultSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano()) % 1_000_000
@@ -77,6 +80,7 @@ func (s *series) fault(p *prober) {
 	if victim == f.publisher() {
 		role = "the publisher"
 	}
+	leader := s.leader(bus.LeaseStream)
 	lasts := time.Duration(s.random.IntN(8000)) * time.Millisecond
 	what := kind.name + " of " + role
 	at := time.Since(s.began)
@@ -112,8 +116,8 @@ func (s *series) fault(p *prober) {
 		w.moves()
 	}
 	p.forgive(victim)
-	f.tb.Logf("%8v  %-22s %s  lasted %-7v a gap for the others of %-7v all well after %v", at.Round(10*time.Millisecond),
-		what, victim.name, mended.Sub(made).Round(10*time.Millisecond), gap.Round(10*time.Millisecond), time.Since(mended).Round(10*time.Millisecond))
+	f.tb.Logf("%8v  %-22s %s  lasted %-7v a gap for the others of %-7v all well after %-6v the lease was led by %s", at.Round(10*time.Millisecond),
+		what, victim.name, mended.Sub(made).Round(10*time.Millisecond), gap.Round(10*time.Millisecond), time.Since(mended).Round(10*time.Millisecond), leader)
 }
 
 // changeKeys makes a key and revokes it, on nodes that are well. The prober has its token
@@ -141,18 +145,20 @@ func (s *series) confirm(b *berth, args ...string) {
 		if r = b.Run(s.fleet.tb, args...); r.Status != 0 {
 			s.refused++
 			s.fleet.tb.Logf("%s: tickerd %s: %s", b.name, strings.Join(args, " "), r.Stderr)
-			s.showStream(b, "AUTH")
 		}
 		return r.Status == 0
 	}, nil)
 }
 
-// showStream logs what NATS tells of a stream.
-func (s *series) showStream(b *berth, name string) {
-	operator := b.Operator(s.fleet.tb)
+// leader is the node that leads a stream.
+func (s *series) leader(stream string) string {
+	s.fleet.tb.Helper()
+	operator := s.fleet.others()[0].Operator(s.fleet.tb)
 	defer operator.Close()
-	answer, _ := operator.Request("$JS.API.STREAM.INFO."+name, "", 5*time.Second)
-	s.fleet.tb.Logf("%s", answer.Data)
+	var info streamInfo
+	answer, _ := operator.Request("$JS.API.STREAM.INFO."+stream, "", 5*time.Second)
+	_ = json.Unmarshal([]byte(answer.Data), &info) // where nobody answers, nobody leads
+	return info.Cluster.Leader
 }
 
 // sum logs what came of all faults.

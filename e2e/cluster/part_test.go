@@ -74,6 +74,7 @@ func (f *fleet) holder(asked *berth) (found *berth) {
 // TestGatewayDies kills a node with clients. They go on elsewhere where they have been, and
 // the cluster forgets what they were there.
 func TestGatewayDies(t *testing.T) {
+	t.Parallel()
 	const count = 10
 	f := newFleet(t, 3)
 	token := f.token()

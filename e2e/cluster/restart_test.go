@@ -10,6 +10,7 @@ import (
 // for a new version. Nobody is refused, nobody comes back more than once for each node,
 // and nobody misses anything.
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	const count = 30
 	f := newFleet(t, 3)
 	token := f.token()
