@@ -43,6 +43,7 @@ func options(cfg Config, store string) (*server.Options, error) {
 		NoSystemAccount:        !cfg.IsCluster() && !cfg.IsLeaf(),
 		NoSublistCache:         true, // subscriptions come and go with connections: the cache costs a join more than the rest of it
 		MaxPending:             maxPending,
+		WriteDeadline:          writeTimeout,
 		AuthTimeout:            connectTimeout.Seconds(),
 		JetStream:              !cfg.IsLeaf() && (!cfg.IsCluster() || cfg.Voter),
 		StoreDir:               store,

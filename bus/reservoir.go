@@ -18,7 +18,7 @@ const (
 // once, whether anyone reads it or not, and gives it out when its valve is open.
 //
 // So no part of ours is ever too slow for the server, which drops what it cannot
-// get rid of, and cuts off who does not read for ten seconds. What is on its way
+// get rid of, and cuts off who does not read for half a minute. What is on its way
 // to a part is bounded by those who send: a gateway by what it lets a client have
 // under way.
 type reservoir struct {

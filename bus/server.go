@@ -25,8 +25,12 @@ const connectTimeout = 30 * time.Second
 
 // maxPending is how much may wait for one client of the server. From three
 // quarters of it on, the server holds up who sends to that client; it is so much
-// that a client is cut off first, for not having read for ten seconds.
-const maxPending = 256 << 20
+// that a client is cut off first, for not having read for writeTimeout. On a machine that
+// is busy with something else, one of our own parts may not for seconds.
+const (
+	maxPending   = 256 << 20
+	writeTimeout = 30 * time.Second
+)
 
 // Server is this node's way to the bus: the embedded NATS server, or, where the settings
 // say so, another NATS system. Start makes one, Close ends it.
