@@ -100,7 +100,9 @@ func (s *series) fault(p *prober) {
 		gap = max(gap, w.longest(made))
 	}
 	s.count[what]++
-	s.gaps[what] = append(s.gaps[what], gap)
+	if len(others) > 0 {
+		s.gaps[what] = append(s.gaps[what], gap)
+	}
 	s.changeKeys(p, victim)
 	if rest := lasts - time.Since(made); rest > 0 {
 		select {
