@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -211,19 +210,6 @@ func (f *fleet) stop(b *berth) {
 	f.tb.Helper()
 	b.down = true
 	b.Stop(f.tb)
-}
-
-// freeze has a node do nothing until it is thawed.
-func (f *fleet) freeze(b *berth) {
-	f.tb.Helper()
-	b.down = true
-	b.Signal(f.tb, syscall.SIGSTOP)
-}
-
-func (f *fleet) thaw(b *berth) {
-	f.tb.Helper()
-	b.Signal(f.tb, syscall.SIGCONT)
-	b.down = false
 }
 
 // publisher waits until one of the nodes publishes, which all others have noticed.

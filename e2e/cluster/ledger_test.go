@@ -108,13 +108,6 @@ func (l *ledger) check(tb testing.TB) {
 	report(tb, "the bus", l.faults)
 }
 
-// publisher is who published the newest tick.
-func (l *ledger) publisher() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ticks[l.newest].node
-}
-
 // isAt reports whether a tick of that seq was heard, or of a later one.
 func (l *ledger) isAt(seq uint64) bool {
 	l.mu.Lock()

@@ -112,30 +112,3 @@ func (w *watcher) change() (pause time.Duration) {
 	}
 	return pause
 }
-
-// TestPublisherStopped stops whichever node publishes by SIGSTOP until another one does,
-// and has it go on. What it still says is ignored, also by its own clients.
-func TestPublisherStopped(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, 3)
-	watchers := f.watchAll(f.token())
-	was := f.publisher()
-	f.freeze(was)
-	for _, w := range watchers {
-		if w.home != was.name {
-			w.seesAnother(was)
-		}
-	}
-	f.thaw(was)
-	for _, w := range watchers {
-		w.seesAnother(was)
-		w.moves()
-	}
-	f.awaitReady(was)
-	for _, w := range watchers {
-		if n := w.came(); n != 1 {
-			t.Errorf("%s has come %d times", w.name, n)
-		}
-	}
-	f.check(watchers...)
-}
