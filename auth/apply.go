@@ -95,7 +95,6 @@ func (s *Store) applyOne(tx *gorm.DB, e event, done *changes) error {
 // applyKey adds a key. One that is known already is revoked if it is so anywhere.
 func (s *Store) applyKey(tx *gorm.DB, e event, done *changes) error {
 	row := e.Key.row()
-	row.RevokedAt = nil
 	made := tx.Exec(`INSERT INTO keys (id, hash, prefix, user_id, role, symbols, demo, node, created_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		row.ID, row.Hash, row.Prefix, row.UserID, row.Role, row.Symbols, row.Demo, row.Node, row.CreatedAt, row.ExpiresAt)

@@ -514,7 +514,9 @@ func TestFailedTickIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.hold(lease)
+	if err := f.hold(lease); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 6 {
 		f.bus = good
 		if i == 2 || i == 3 {

@@ -199,7 +199,7 @@ func (l *clusterLab) busOf(ctx context.Context, way string, symbols int) error {
 	}
 	defer f.end()
 	settings := []string{"pricefeed.symbols=" + symbolNames(symbols)}
-	leaves, clients, routes := l.port(), l.port(), l.port()
+	leaves, clients := l.port(), l.port()
 	keepers := 1
 	var how []string
 	switch way {
@@ -209,7 +209,7 @@ func (l *clusterLab) busOf(ctx context.Context, way string, symbols int) error {
 		settings, how = append(settings, "bus.listen="+clients), []string{"bus.url=nats://operator:" + fleetPassword + "@" + clients}
 	case "routes":
 		keepers = 2
-		routes = "127.0.0.1:" + strconv.Itoa(10_000+l.ports+1) // of the first that full starts
+		routes := "127.0.0.1:" + strconv.Itoa(10_000+l.ports+1) // of the first that full starts
 		how = []string{"bus.routes=" + routes}
 	}
 	nodes, err := l.full(f, keepers, settings...)

@@ -198,8 +198,6 @@ func (s shares) less(o shares) shares {
 	return shares{s.Buses - o.Buses, s.Gateways - o.Gateways, s.Clients - o.Clients}
 }
 
-func (s shares) sum() float64 { return s.Buses + s.Gateways + s.Clients }
-
 // run makes a run, inside.
 func (m *million) run(ctx context.Context, b *binaries) (err error) {
 	f, err := newFleet(ctx, b)
@@ -279,7 +277,8 @@ func (m *million) run(ctx context.Context, b *binaries) (err error) {
 	for _, n := range append(c.buses, c.gateways...) {
 		err = errors.Join(err, n.troubles())
 	}
-	return errors.Join(err, r.save(m.resultsPath), r.print(m.window))
+	r.print(m.window)
+	return errors.Join(err, r.save(m.resultsPath))
 }
 
 // startNodes starts buses and gateways, and waits until clients may come.
@@ -444,7 +443,7 @@ func (r *millionResult) save(path string) error {
 }
 
 // print is the result for people.
-func (r *millionResult) print(window time.Duration) error {
+func (r *millionResult) print(window time.Duration) {
 	h, n := r.Bench.Handshakes, float64(r.Bench.Handshakes.Opened)
 	fmt.Printf("connections  %s opened, %s failed, in %.0f s: %s/s\n", grouped(n), grouped(float64(h.Failed)), r.JoinedIn, grouped(n/r.JoinedIn))
 	for _, f := range h.Failures {
@@ -468,7 +467,6 @@ func (r *millionResult) print(window time.Duration) error {
 	for _, d := range r.Bench.Disconnects {
 		fmt.Printf("closed       %d × %d\n", d.Count, d.Code)
 	}
-	return nil
 }
 
 func gibibytes(n int64) string { return strconv.FormatFloat(float64(n)/(1<<30), 'f', 2, 64) + " GiB" }

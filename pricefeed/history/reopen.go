@@ -1,8 +1,10 @@
 package history
 
-import "math"
+import (
+	"math"
 
-import "tickerd/ticker"
+	"tickerd/ticker"
+)
 
 // reopen opens, behind a load, the intervals that the last second is in, and reports
 // whether there was a second.
