@@ -80,13 +80,21 @@ func (p *promise) welcome(m message, resume bool) error {
 	}
 	p.owed = true
 	events := p.past()
-	if i, _ := find(events, p.seq); resume && i > 0 && !slices.ContainsFunc(events[i+1:], isLost) && (i+1 == len(events) || time.Since(events[i+1].at) < recent) {
+	if i, _ := find(events, p.seq); resume && i > 0 && !p.lost(events) && (i+1 == len(events) || time.Since(events[i+1].at) < recent) {
 		return fmt.Errorf("not resumed after %d", p.seq)
 	}
 	return nil
 }
 
 func isLost(e event) bool { return e.lost }
+
+// lost reports whether one of the events that the client has not had was lost: then
+// who came back may be given a snapshot though it was told that it resumes, for the
+// gap can have shown between the two.
+func (p *promise) lost(events []event) bool {
+	i, _ := find(events, p.seq)
+	return slices.ContainsFunc(events[min(i+1, len(events)):], isLost)
+}
 
 // complete reports whether all that is seen is shown.
 func (p *promise) complete() bool { return p.seq > 0 && !p.owed }
@@ -189,7 +197,7 @@ func (p *promise) ticker(m message) error {
 		return fmt.Errorf("seq after %d", p.seq)
 	case m.TS != int64(m.Seq)*1000 && m.Seq > 0:
 		return errors.New("another tick's ts")
-	case m.Snapshot && p.joint == resuming && p.missed(events):
+	case m.Snapshot && p.joint == resuming && p.missed(events) && !p.lost(events[:n+1]):
 		return errors.New("want what was missed")
 	case m.Snapshot:
 		clear(p.shown)
