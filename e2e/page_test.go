@@ -99,8 +99,9 @@ func TestPageReconnects(t *testing.T) {
 	n := nodetest.Start(t, "server.drain_spread=1s")
 	b := newBrowser(t)
 	// The browser notes every failure to connect, and with the last of them the
-	// page's question why, which a server that is back answers with 426.
-	b.provoked = []string{"ERR_CONNECTION_REFUSED", "WebSocket connection to", "503", "426"}
+	// page's question why, which a server that is back answers with 426. A request that
+	// comes while the server ends is cut off.
+	b.provoked = []string{"ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "WebSocket connection to", "503", "426"}
 	b.do(chromedp.Navigate(n.URL))
 	b.signIn(n.Key)
 	b.state("live")
