@@ -169,6 +169,7 @@ func (p *peer) keysOf(user string) []string {
 // A key that is made or revoked on one node is so on all, whichever is down; who was down
 // is not current before it knows.
 func TestKeysInACluster(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 3)
 	c.start()
 	key, info := c.list[0].create("ann")
@@ -222,6 +223,7 @@ func TestKeysInACluster(t *testing.T) {
 
 // Without a majority nothing is changed, and nothing will have been.
 func TestNoMajority(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 3)
 	c.start()
 	key, info := c.list[0].create("ann")
@@ -271,6 +273,7 @@ func TestNoMajority(t *testing.T) {
 
 // What stands in the journal and was never confirmed to who asked for it is undone.
 func TestWithdrawn(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	c.start()
 	p, other := c.list[0], c.list[1]
@@ -331,6 +334,7 @@ func TestWithdrawn(t *testing.T) {
 // What was in the databases before there was a cluster counts in all of it; so do demo
 // keys, each node's own, but where they are refused.
 func TestDatabasesThatWereAlone(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	var keys, demos []Key
 	revoked := make([]Info, 2)
@@ -388,6 +392,7 @@ func TestDatabasesThatWereAlone(t *testing.T) {
 
 // A stream that was lost is filled again from the databases.
 func TestLostJournal(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	c.start()
 	key, info := c.list[0].create("ann")
@@ -424,6 +429,7 @@ func TestLostJournal(t *testing.T) {
 
 // An operator's hand is heard on one node, and by who was cut off.
 func TestRevokedByHandInACluster(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 3)
 	c.start()
 	away := c.list[2]
@@ -451,6 +457,7 @@ func TestRevokedByHandInACluster(t *testing.T) {
 // Others of the group that never answer, as one does that stands still, hold nobody up who
 // asks a node that does.
 func TestNearestNodeFirst(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	c.start()
 	silent := bustest.Connect(t, c.cluster.Servers[0], "silent")
@@ -481,6 +488,7 @@ func TestNearestNodeFirst(t *testing.T) {
 
 // A node without a database asks the others.
 func TestVerifierWithoutADatabase(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	edge := NewVerifier(NewSigner([]byte(testKey), time.Hour), discard)
 	conn := bustest.Connect(t, c.cluster.Servers[0], "edge")
@@ -505,6 +513,7 @@ func TestVerifierWithoutADatabase(t *testing.T) {
 
 // The last use is known on all nodes.
 func TestLastUseInACluster(t *testing.T) {
+	t.Parallel()
 	c := newNodes(t, 2)
 	c.start()
 	key, _ := c.list[0].create("ann")

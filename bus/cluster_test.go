@@ -53,6 +53,7 @@ func wantKept(t *testing.T, s *bus.Stream, subject, text string) {
 // What is published on one node is heard on all; what one keeps, all keep, whichever
 // of them is gone; and a node that returns has what it missed.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := bustest.NewCluster(t, 3)
 	conn := make([]*bus.Conn, 3)
 	heard := make(chan *bus.Msg, 10)
@@ -94,6 +95,7 @@ func TestCluster(t *testing.T) {
 
 // Of three nodes that know of one another, two are enough to begin.
 func TestClusterBeginsWithTwo(t *testing.T) {
+	t.Parallel()
 	c := bustest.NewCluster(t, 3)
 	c.Stop(2)
 	put(t, keep(t, bustest.Connect(t, c.Servers[0], "test")), "kept.a", "1")
@@ -104,6 +106,7 @@ func TestClusterBeginsWithTwo(t *testing.T) {
 // Two nodes begin, and keep what is put in two places; a third is given a place of its
 // own when it comes.
 func TestClusterGrows(t *testing.T) {
+	t.Parallel()
 	c := bustest.NewCluster(t, 2)
 	one := bustest.Connect(t, c.Servers[0], "test")
 	stream := keep(t, one)
@@ -120,6 +123,7 @@ func TestClusterGrows(t *testing.T) {
 
 // A lease is one for the whole cluster.
 func TestClusterLease(t *testing.T) {
+	t.Parallel()
 	c := bustest.NewCluster(t, 3)
 	var leases []*bus.Leases
 	for _, s := range c.Servers {

@@ -356,7 +356,7 @@ func (c *conversation) frame() {
 
 // TestAgreesWithGobwasOnRandomFrames gets further than random bytes do.
 func TestAgreesWithGobwasOnRandomFrames(t *testing.T) {
-	const inputs = 20_000
+	const inputs = 5_000
 	for _, deflate := range []bool{false, true} {
 		refused := make(map[ws.StatusCode]int)
 		for i := range inputs {
