@@ -13,7 +13,7 @@ import (
 // agreed on it; 1 alone, 0 where it is not known.
 func (s *Server) Voters() int {
 	switch {
-	case s.nats == nil:
+	case s.nats == nil || s.cfg.IsLeaf():
 		return 0
 	case !s.cfg.IsCluster():
 		return 1

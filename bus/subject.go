@@ -30,10 +30,12 @@ const (
 	PublisherAlive    = "pricefeed.alive"
 	PublisherReleased = "pricefeed.released"
 
-	// NodesAlive is every node's beat, NodeList a request that any node answers with
-	// all of them, NodeRoll one that every node answers with a beat, NodeCall one that
-	// the voters answer at CalledOf: see package cluster.
+	// NodesAlive is every voter's beat, EdgesAlive that of the other nodes. NodeList is a
+	// request that a node which hears both answers with all of them, NodeRoll one that
+	// every node answers with a beat, NodeCall one that the voters answer at CalledOf: see
+	// package cluster.
 	NodesAlive = "node.*.alive"
+	EdgesAlive = "node.*.edge"
 	NodeList   = "node.list"
 	NodeRoll   = "node.roll"
 	NodeCall   = "node.call"
@@ -137,8 +139,10 @@ func AddressID(address string) string { return address[strings.LastIndexByte(add
 // At is <subject>.<node>: what any node of a group may answer, asked of one of them.
 func At(subject, node string) string { return subject + "." + node }
 
-// AliveOf is node.<node>.alive, a node's beat.
+// AliveOf is node.<node>.alive, a voter's beat; EdgeOf is node.<node>.edge, another
+// node's.
 func AliveOf(node string) string { return "node." + node + ".alive" }
+func EdgeOf(node string) string  { return "node." + node + ".edge" }
 
 // CalledOf is node.called.<run>.<ms>, where that run of a node is answered which called
 // then, in milliseconds of its own time. The ms of "*" is all of a run's.

@@ -162,7 +162,7 @@ func TestAsyncAPIHasTheSubjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	inCode := []string{bus.CandleOf("{interval}", "{symbol}"), bus.JoinOf("{conn_id}"), bus.MessageOf("{conn_id}"), bus.LeaveOf("{conn_id}"), bus.Address("{node}", "{conn_id}"),
-		bus.AliveOf("{node}"), bus.CalledOf("{run_id}", "{ms}"), bus.UsersOf("{node}")}
+		bus.AliveOf("{node}"), bus.EdgeOf("{node}"), bus.CalledOf("{run_id}", "{ms}"), bus.UsersOf("{node}")}
 	for n := range ast.Preorder(file) {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -293,6 +293,7 @@ var among = map[string]string{
 	"publisherReleased": "it is said at the end, and there is nobody to take over",
 	"nodeCall":          "there is nobody to call",
 	"nodeCalled":        "the same",
+	"nodeEdge":          "the one node has a vote",
 	"keysChanged":       "there is nobody to tell",
 	"keysUsed":          "the same",
 	"journalMark":       "the same",

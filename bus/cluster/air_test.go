@@ -104,7 +104,7 @@ func (a *air) carry(from string, m *bus.Msg) {
 }
 
 func (s *station) listens(subject string) bool {
-	return strings.HasPrefix(subject, "node.") && strings.HasSuffix(subject, ".alive") ||
+	return strings.HasPrefix(subject, "node.") && (strings.HasSuffix(subject, ".alive") || strings.HasSuffix(subject, ".edge") && !s.cfg.VotersOnly) ||
 		subject == bus.NodeRoll || subject == bus.NodeCall || strings.HasPrefix(subject, bus.CalledOf(s.runID, ""))
 }
 

@@ -20,6 +20,10 @@ type Config struct {
 	Node  string
 	Alone bool // there is no other: in touch is who can reach the bus
 
+	// VotersOnly is where nothing here depends on nodes without a vote: they are not
+	// heard, and List is answered by others.
+	VotersOnly bool
+
 	// Report is what this node says of itself, but for Node, RunID and Voters, and
 	// CutOff in place of Ready, which are filled in. Voters is how many voters there
 	// are, as this node's own store knows, 0: unknown. Both are called for each beat,
@@ -111,13 +115,19 @@ func (c *Cluster) Run(ctx context.Context) error {
 		return fmt.Errorf("what this node says of itself: %w", err)
 	}
 	in := make(chan *bus.Msg, inboxRoom)
-	for _, listen := range []func() (*bus.Subscription, error){
+	listens := []func() (*bus.Subscription, error){
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodesAlive, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeRoll, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeCall, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.CalledOf(c.runID, "*"), in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, bus.Nodes, in) },
-	} {
+	}
+	if !c.cfg.VotersOnly {
+		listens = append(listens,
+			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.EdgesAlive, in) },
+			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, bus.Nodes, in) },
+		)
+	}
+	for _, listen := range listens {
 		sub, err := listen()
 		if err != nil {
 			return fmt.Errorf("listen to nodes: %w", err)
@@ -160,7 +170,15 @@ func (c *Cluster) Ready(context.Context) error {
 	return fmt.Errorf("%w: %s nodes heard", ErrCutOff, c.tally(time.Now()))
 }
 
-// Nodes are all that are heard, and this one, by name.
+// All is Nodes where all are heard here, else what another node answers.
+func (c *Cluster) All(ctx context.Context) ([]Seen, error) {
+	if c.cfg.VotersOnly {
+		return List(ctx, c.cfg.Conn)
+	}
+	return c.Nodes(), nil
+}
+
+// Nodes are all that are heard here, and this one, by name.
 func (c *Cluster) Nodes() []Seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,8 +191,8 @@ func (c *Cluster) Nodes() []Seen {
 	return list
 }
 
-// List asks one of the nodes on the bus for what its Nodes are. Where no node runs, it
-// fails with bus.ErrNoResponders.
+// List asks one of the nodes on the bus that hear all for what its Nodes are. Where
+// there is none, it fails with bus.ErrNoResponders.
 func List(ctx context.Context, conn *bus.Conn) ([]Seen, error) {
 	var list []Seen
 	err := conn.Request(ctx, bus.NodeList, nil, &list)

@@ -27,12 +27,16 @@ type node struct {
 
 func start(t *testing.T, s *bus.Server, name string, voters func() int) *node {
 	t.Helper()
-	c := cluster.New(cluster.Config{
-		Conn: bustest.Connect(t, s, "cluster"), Node: name, Log: slog.New(slog.DiscardHandler), Voters: voters,
-		Report: func() cluster.Node {
-			return cluster.Node{Version: "v1", State: cluster.Ready, Voter: true, Connections: len(name)}
-		},
-	})
+	return startAs(t, s, cluster.Config{Node: name, Voters: voters},
+		cluster.Node{Version: "v1", State: cluster.Ready, Voter: true, Connections: len(name)})
+}
+
+// startAs has a node live that says this of itself.
+func startAs(t *testing.T, s *bus.Server, cfg cluster.Config, said cluster.Node) *node {
+	t.Helper()
+	cfg.Conn, cfg.Log = bustest.Connect(t, s, "cluster"), slog.New(slog.DiscardHandler)
+	cfg.Report = func() cluster.Node { return said }
+	c := cluster.New(cfg)
 	n := &node{Cluster: c, gone: make(chan string, 100), touch: make(chan bool, 100)}
 	c.Gone(func(name string) { n.gone <- name })
 	c.Touch(func(in bool) { n.touch <- in })
@@ -77,6 +81,25 @@ func next[T any](t *testing.T, from <-chan T) T {
 }
 
 func three() int { return 3 }
+
+// TestVotersOnly has a node that hears the voters alone ask one of them for all.
+func TestVotersOnly(t *testing.T) {
+	s := bustest.New(t)
+	edge := startAs(t, s, cluster.Config{Node: "edge", VotersOnly: true}, cluster.Node{State: cluster.Ready})
+	if list, err := edge.All(t.Context()); !errors.Is(err, bus.ErrNoResponders) {
+		t.Errorf("without a voter: %v, %v", list, err)
+	}
+	other := startAs(t, s, cluster.Config{Node: "other"}, cluster.Node{State: cluster.Ready})
+	voter := start(t, s, "voter", three)
+	bustest.Until(t, "the voter sees all", voter.sees("edge other voter"))
+	bustest.Until(t, "so does who has no vote", other.sees("edge other voter"))
+	bustest.Until(t, "the edge sees the voter", edge.sees("edge voter"))
+	for _, n := range []*node{edge, voter} {
+		if list, err := n.All(t.Context()); err != nil || len(list) != 3 {
+			t.Errorf("got %+v, %v", list, err)
+		}
+	}
+}
 
 func TestNodesOnOneBus(t *testing.T) {
 	s := bustest.New(t)

@@ -2,14 +2,18 @@
 // whether this one is in touch with the majority of those that keep the cluster's
 // streams together: the voters. The others serve, and have no say.
 //
-//	node.<name>.alive       Node, every 500 ms, and at once when its state changes;    node → nodes
-//	                        where it is no voter, every 2 s
-//	node.list               empty, answered with []Seen                                anyone → one of the nodes
+//	node.<name>.alive       Node, every 500 ms, and at once when its state changes     voter → nodes
+//	node.<name>.edge        the same, every 2 s                                        other node → nodes
+//	node.list               empty, answered with []Seen                                anyone → a node that hears all
 //	node.roll               empty, answered by each node with a beat                   anyone → nodes
 //	node.call               empty, with a reply, answered there with Node              node → voters
 //	node.called.<run>.<ms>  that answer: of which run of a node it was asked, and when voter → node
 //
 // A node that ends says so: its last beat has the state "gone".
+//
+// A node to which the others without a vote are nothing hears the voters alone
+// (Config.VotersOnly). Where each of hundreds heard all, that would be most of what they
+// do.
 //
 // # In touch
 //

@@ -14,8 +14,7 @@ const (
 	touchWithin = 5 * time.Second
 
 	// quietTurns is for how many turns, one each beatEvery, the beat of a node that is no
-	// voter counts: nobody must hear at once that it is silent, and each hears all. With
-	// hundreds of them this is most of what a node does that has no clients.
+	// voter counts: nobody must hear at once that it is silent, and there may be hundreds.
 	quietTurns = 4
 
 	// goneTurns is for how many turns, one each beatEvery, a node is silent before it
@@ -40,7 +39,7 @@ func (c *Cluster) live(ctx context.Context, in <-chan *bus.Msg, send func(*bus.M
 		case <-ctx.Done():
 			said := c.report()
 			said.State = Gone
-			c.publish(&bus.Msg{Subject: bus.AliveOf(said.Node)}, said)
+			c.publish(&bus.Msg{Subject: said.subject()}, said)
 			return
 		case <-clock.C:
 			c.turn()
@@ -114,7 +113,7 @@ func (c *Cluster) beat() {
 	c.roll[said.Node] = m
 	c.mu.Unlock()
 	c.beaten = now
-	c.publish(&bus.Msg{Subject: bus.AliveOf(said.Node)}, said)
+	c.publish(&bus.Msg{Subject: said.subject()}, said)
 }
 
 // take does what a message asks for, or learns from it.
@@ -153,7 +152,7 @@ func (c *Cluster) learn(m *bus.Msg) {
 			return // no call of ours
 		}
 		lived = c.began.Add(time.Duration(ms) * time.Millisecond)
-	} else if m.Subject != bus.AliveOf(n.Node) {
+	} else if m.Subject != n.subject() {
 		c.cfg.Log.Debug("beat in another node's name", "subject", m.Subject, "node", n.Node)
 		return
 	}

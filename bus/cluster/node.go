@@ -64,6 +64,14 @@ func readNode(data []byte) (Node, error) {
 	return n, n.check()
 }
 
+// subject is where a node beats.
+func (n *Node) subject() string {
+	if n.Voter {
+		return bus.AliveOf(n.Node)
+	}
+	return bus.EdgeOf(n.Node)
+}
+
 // check says what a node cannot be.
 func (n *Node) check() error {
 	switch {

@@ -205,7 +205,7 @@ func TestTooManyNodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.carry("x", &bus.Msg{Subject: bus.AliveOf(name), Data: data})
+			a.carry("x", &bus.Msg{Subject: bus.EdgeOf(name), Data: data})
 		}
 		synctest.Wait()
 		if n := len(s.Nodes()); n != maxNodes {
@@ -244,12 +244,14 @@ func TestLongList(t *testing.T) {
 	}
 }
 
-// Who has no say beats less often: there may be very many of them.
+// Who has no say beats less often, for there may be very many of them, and is not heard
+// by those who want voters only.
 func TestBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &air{t: t}
 		voter := a.voter("a", 1)
 		gateway := a.start(Config{Node: "b"}, Node{State: Ready})
+		edge := a.start(Config{Node: "c", VotersOnly: true}, Node{State: Ready})
 		beats := map[string]int{}
 		time.Sleep(1100 * time.Millisecond) // between two beats
 		a.lose(func(from, to string) bool {
@@ -262,6 +264,16 @@ func TestBeats(t *testing.T) {
 		a.lose(nothing)
 		if beats["a"] != 120 || beats["b"] != 30 {
 			t.Errorf("in a minute: %v", beats)
+		}
+		for s, names := range map[*station]string{voter: "a b c", gateway: "a b c", edge: "a c"} {
+			if got := s.names(); got != names {
+				t.Errorf("%s sees %q", s.cfg.Node, got)
+			}
+		}
+		edge.stop()
+		synctest.Wait()
+		if got := voter.called(); got != "touch true, gone c" {
+			t.Errorf("after a goodbye, the voter called %q", got)
 		}
 		gateway.stop()
 		voter.stop()

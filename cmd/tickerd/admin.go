@@ -35,9 +35,16 @@ func listenAdmin(ctx context.Context, addr string, me *self, log *slog.Logger) (
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metricsOf(me), promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+		defer cancel()
+		list, err := me.nodes.All(ctx)
+		if err != nil {
+			http.Error(w, "no node that knows all answers: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(me.nodes.Nodes()) // who is gone does not need it
+		_ = json.NewEncoder(w).Encode(list) // who is gone does not need it
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -52,12 +52,14 @@ func newSelf(cfg settings, began time.Time, server *bus.Server, conns connection
 		verifier: auth.NewVerifier(signer, log),
 	}
 	s.nodes = cluster.New(cluster.Config{
-		Conn:   conns.cluster,
-		Node:   cfg.Bus.Node,
-		Alone:  cfg.Bus.IsAlone() || cfg.Bus.URL != "",
-		Report: s.report,
-		Voters: server.Voters,
-		Log:    log,
+		Conn:  conns.cluster,
+		Node:  cfg.Bus.Node,
+		Alone: cfg.Bus.IsAlone() || cfg.Bus.URL != "",
+		// A leaf node's handlers hold nobody else's connections.
+		VotersOnly: cfg.Bus.IsLeaf() && cfg.Gateway.MaxConnectionsPerUser == 0,
+		Report:     s.report,
+		Voters:     server.Voters,
+		Log:        log,
 	})
 	feedParts := pricefeed.Parts{
 		Bus: conns.feed, Node: cfg.Bus.Node, Log: log,

@@ -61,7 +61,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 		return err
 	}
 
-	s.Bus.Voter, s.Bus.Handles = s.keepsSomething(), s.Handler.Workers > 0
+	s.Bus.Voter, s.Bus.Handles = s.keepsSomething() && !s.Bus.IsLeaf(), s.Handler.Workers > 0
 	server, err := bus.Start(ctx, s.Bus, dir.file(busDir), log)
 	if err != nil {
 		return err

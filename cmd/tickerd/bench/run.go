@@ -21,7 +21,7 @@ const (
 	lateness = 3 * time.Second
 
 	progressEvery = time.Second
-	lookEvery     = 20 * time.Millisecond
+	lookEvery     = 100 * time.Millisecond
 )
 
 // ErrNobody is a run in which not one connection was opened. The report has the
