@@ -41,6 +41,11 @@ func startNode(t *testing.T, s *bus.Server, name string, seed int64) node {
 	t.Helper()
 	cfg := simulated()
 	cfg.Seed = seed
+	return startNodeAs(t, s, name, cfg)
+}
+
+func startNodeAs(t *testing.T, s *bus.Server, name string, cfg Config) node {
+	t.Helper()
 	n := node{peers: &peers{}, conn: bustest.Connect(t, s, name)}
 	var err error
 	n.Feed, err = New(cfg, Parts{Bus: n.conn, Node: name, Peers: n.peers, Log: discard()})
@@ -129,6 +134,24 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("the first tick has %d symbols", len(first.Data))
 	}
 	one.stop()
+}
+
+// Between the slowest ticks that there may be, who publishes has not stood still, and
+// the other node knows that it is there.
+func TestSlowestTicks(t *testing.T) {
+	s := bustest.New(t)
+	w := listen(t, s, bus.Prices)
+	slow := simulated()
+	slow.Interval = maxInterval
+	startNodeAs(t, s, "one", slow)
+	_, last := w.until("one", sent{})
+	startNodeAs(t, s, "two", slow)
+	for range 5 {
+		got := w.sent()
+		if got.node != "one" || got.term != last.term {
+			t.Fatalf("%s publishes in term %d, after one in term %d", got.node, got.term, last.term)
+		}
+	}
 }
 
 // A node that is going to end has another one publish: no number is skipped. Where

@@ -28,6 +28,8 @@ func (f *Feed) publish(ctx context.Context) error {
 	defer f.drop()
 	pace := newPace(f.cfg.Interval)
 	defer pace.stop()
+	beat := time.NewTicker(aliveEvery) // ticks may be a second apart
+	defer beat.Stop()
 	last := time.Now()
 	for {
 		select {
@@ -50,16 +52,28 @@ func (f *Feed) publish(ctx context.Context) error {
 			if pace.advance(now) {
 				f.counters.late.Add(1)
 			}
-			if pause := now.Sub(last); pause > standstill {
-				if pause > f.cfg.StaleAfter {
-					f.missAll(last, now)
-				}
-				f.doubt()
-			}
+			f.wake(last, now)
 			last = now
 			f.turn(now)
+		case <-beat.C:
+			now := time.Now()
+			f.wake(last, now)
+			last = now
+			f.sayAlive(now)
 		}
 	}
+}
+
+// wake finds out whether this node has stood still since it did something last.
+func (f *Feed) wake(last, now time.Time) {
+	pause := now.Sub(last)
+	if pause <= standstill {
+		return
+	}
+	if pause > f.cfg.StaleAfter {
+		f.missAll(last, now)
+	}
+	f.doubt()
 }
 
 // hold makes lease the one to publish under. Others may have told something else
@@ -140,12 +154,19 @@ func (f *Feed) turn(now time.Time) {
 		}
 		f.spoke = now
 	}
-	if now.Sub(f.spoke) >= aliveEvery {
-		f.spoke = now
-		if err := f.bus.PublishJSON(bus.PublisherAlive, bus.Alive{Node: f.node, Term: f.lease.Term(), Seq: f.seq}); err != nil {
-			f.complain("publish "+bus.PublisherAlive, err)
-		}
+	f.sayAlive(now)
+}
+
+// sayAlive says who publishes, if nothing was published for a while.
+func (f *Feed) sayAlive(now time.Time) {
+	if f.lease == nil || now.Sub(f.spoke) < aliveEvery {
+		return
 	}
+	if err := f.bus.PublishJSON(bus.PublisherAlive, bus.Alive{Node: f.node, Term: f.lease.Term(), Seq: f.seq}); err != nil {
+		f.complain("publish "+bus.PublisherAlive, err)
+		return
+	}
+	f.spoke = now
 }
 
 // rest has nothing wait, for hold has everything wait anew.
