@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,6 +112,26 @@ const busFirst = -10
 func prefer(pid, nice int) error {
 	if err := unix.Setpriority(unix.PRIO_PGRP, pid, nice); err != nil {
 		return fmt.Errorf("nice: %w", err)
+	}
+	return nil
+}
+
+// unhurried has a process that was launched interrupt no other when it wakes up: where a
+// hundred share two processors, each would have little done before the next one comes, and
+// find the caches cold. Threads that it makes later inherit that.
+func unhurried(pid int) error {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		id, err := strconv.Atoi(t.Name())
+		if err == nil {
+			err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
+		}
+		if err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+			return fmt.Errorf("SCHED_BATCH: %w", err)
+		}
 	}
 	return nil
 }

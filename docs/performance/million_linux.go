@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,10 +19,12 @@ import (
 // have keys and prices, and gateways, which are leaf nodes of theirs. No process may have
 // more than 20,000 files, so there are fifty and more of them, and as many of clients.
 //
-// Each gateway has a port, and a process of clients, of its own, and they fill up a few at
-// a time: a gateway that is busy takes several joins each time that it wakes up, and where
-// fifty take turns it is the turns that cost. With one port for all, as behind a
-// balancer that has no other way, every gateway is joined all the time.
+// Each gateway has a port, and a process of clients, of its own, and they fill up one
+// after the other: a gateway that is busy takes many joins each time that it wakes up, and
+// where fifty take turns it is the turns that cost. Who joins, and is joined, goes before
+// the others: else each join would take longer, the more are there to be served. With one
+// port for all, as behind a balancer that has no other way, every gateway is joined all the
+// time.
 type million struct {
 	conns       int
 	perGateway  int
@@ -50,7 +53,7 @@ func millionCommand(ctx context.Context, args []string) error {
 	var m million
 	flags := flag.NewFlagSet("million", flag.ContinueOnError)
 	flags.IntVar(&m.conns, "conns", 1_000_000, "how many connections")
-	flags.IntVar(&m.atOnce, "at-once", 3, "how many processes of clients join at a time")
+	flags.IntVar(&m.atOnce, "at-once", 1, "how many processes of clients join at a time, before whatever else the machine does")
 	flags.BoolVar(&m.onePort, "one-port", false, "have all gateways on one port; all clients join at once")
 	flags.IntVar(&m.perGateway, "per-gateway", 18_000, "then: how many connections for each gateway, on average")
 	flags.IntVar(&m.perHerd, "per-bench", 18_500, "how many for each process of clients, and its gateway")
@@ -148,6 +151,7 @@ type crew struct {
 	*fleet
 	buses, gateways []*member
 	herds           []*herd
+	hurried         []int // which of them, and of the gateways, go before the others
 
 	// What was told last of how it goes.
 	told   time.Time
@@ -230,9 +234,6 @@ func (m *million) run(ctx context.Context, b *binaries) (err error) {
 
 	began := time.Now()
 	if err := m.startHerds(c, token); err != nil {
-		return err
-	}
-	if err := m.watch(c, "joining", func() bool { return c.joining() == 0 }); err != nil {
 		return err
 	}
 	r.JoinedIn = time.Since(began).Seconds()
@@ -319,6 +320,9 @@ func (m *million) startNodes(c *crew) error {
 			return err
 		}
 		c.gateways = append(c.gateways, n)
+		if err := unhurried(n.pid); err != nil {
+			return err
+		}
 		if err := c.await(c.gateways[max(0, i-3):i], "ready"); err != nil { // a few at a time
 			return err
 		}
@@ -341,21 +345,61 @@ func (m *million) startHerds(c *crew, token string) error {
 		if err := m.watch(c, "joining", func() bool { return c.joining() < atOnce }); err != nil {
 			return err
 		}
+		if err := c.giveWay(); err != nil {
+			return err
+		}
 		n := (m.conns + m.herds() - 1) / m.herds()
 		n = min(n, rest)
 		rest -= n
 		h, err := c.herd([]string{"GOMAXPROCS=1"}, "--url", "http://"+m.address(i), "--token", token,
 			"--conns", strconv.Itoa(n), "--interval", m.interval.String(), "--sources", fmt.Sprintf("127.1.0.%d,127.2.0.%[1]d", i+1),
-			"--rate", strconv.FormatFloat(m.rate/float64(atOnce), 'f', 2, 64), "--connecting", "32", "--threads", "1",
+			"--rate", strconv.FormatFloat(m.rate/float64(atOnce), 'f', 2, 64), "--connecting", strconv.Itoa(max(connecting/atOnce, 1)), "--threads", "1",
 			"--warmup", "0s", "--duration", m.window.String())
 		if err != nil {
 			return err
 		}
 		c.herds = append(c.herds, h)
+		if err := unhurried(h.pid); err != nil {
+			return err
+		}
+		if !m.onePort {
+			if err := c.hurry(i); err != nil {
+				return err
+			}
+		}
 		time.Sleep(herdPause)
 	}
-	return nil
+	if err := m.watch(c, "joining", func() bool { return c.joining() == 0 }); err != nil {
+		return err
+	}
+	return c.giveWay()
 }
+
+// hurry has a process of clients, and its gateway, go before the others.
+func (c *crew) hurry(i int) error {
+	c.hurried = append(c.hurried, i)
+	return errors.Join(prefer(c.herds[i].pid, joinFirst), prefer(c.gateways[i].pid, joinFirst))
+}
+
+// giveWay ends the hurry of those whose clients are there.
+func (c *crew) giveWay() (err error) {
+	c.hurried = slices.DeleteFunc(c.hurried, func(i int) bool {
+		there := c.herds[i].isReady()
+		if there {
+			err = errors.Join(err, prefer(c.herds[i].pid, 0), prefer(c.gateways[i].pid, 0))
+		}
+		return there
+	})
+	return err
+}
+
+const (
+	// joinFirst is what hurry means to nice.
+	joinFirst = -18
+
+	// connecting is how many joins are under way at a time, at most.
+	connecting = 192
+)
 
 // herdPause is between the starts of two processes of clients.
 const herdPause = 200 * time.Millisecond
