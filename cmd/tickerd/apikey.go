@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,9 +55,7 @@ func (c keyListCommand) Run(ctx context.Context, p *program, file *configFile) e
 			return err
 		}
 		if c.JSON {
-			e := json.NewEncoder(p.stdout)
-			e.SetIndent("", "  ")
-			return e.Encode(append([]auth.Info{}, list...)) // an empty list is [], not null
+			return printJSON(p.stdout, append([]auth.Info{}, list...)) // an empty list is [], not null
 		}
 		return printKeys(p.stdout, list)
 	})

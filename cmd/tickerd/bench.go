@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -165,9 +164,7 @@ func (c benchCommand) key(ctx context.Context, p *program, file *configFile) (st
 
 func (c benchCommand) print(w io.Writer, r *bench.Report) error {
 	if c.JSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return printJSON(w, r)
 	}
 	return printReport(w, r)
 }

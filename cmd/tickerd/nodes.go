@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,9 +44,7 @@ func (c nodesCommand) Run(ctx context.Context, p *program, file *configFile) err
 	case err != nil:
 		return err
 	case c.JSON:
-		e := json.NewEncoder(p.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(list)
+		return printJSON(p.stdout, list)
 	}
 	return printNodes(p.stdout, list, time.Now())
 }

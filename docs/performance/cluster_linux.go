@@ -333,22 +333,30 @@ func (f *fleet) gather(herds ...*herd) (*bench.Report, error) {
 // interestConns is how many connections tell another node of themselves.
 const interestConns = 15_000
 
+// pair starts two full nodes, and has a token that both take. The fleet is the caller's
+// to end.
+func (l *clusterLab) pair(ctx context.Context) (f *fleet, nodes []place, token string, err error) {
+	if f, err = newFleet(ctx, l.binaries); err != nil {
+		return nil, nil, "", err
+	}
+	if nodes, err = l.full(f, 2); err == nil {
+		token, err = f.token(nodes[0].member, "http://"+nodes[0].web)
+	}
+	if err != nil {
+		f.end()
+		return nil, nil, "", err
+	}
+	return f, nodes, token, nil
+}
+
 // interest measures what the connections of a node cost another one of the cluster: each
 // has a subscription of its handler, of which all nodes know.
 func (l *clusterLab) interest(ctx context.Context) error {
-	f, err := newFleet(ctx, l.binaries)
+	f, nodes, token, err := l.pair(ctx)
 	if err != nil {
 		return err
 	}
 	defer f.end()
-	nodes, err := l.full(f, 2)
-	if err != nil {
-		return err
-	}
-	token, err := f.token(nodes[0].member, "http://"+nodes[0].web)
-	if err != nil {
-		return err
-	}
 	time.Sleep(5 * time.Second)
 	before, err := usageOf(nodes[1].pid)
 	if err != nil {
@@ -397,19 +405,11 @@ const delayConns = 200
 // delay measures how much later ticks come to the clients of a node that does not
 // publish.
 func (l *clusterLab) delay(ctx context.Context) error {
-	f, err := newFleet(ctx, l.binaries)
+	f, nodes, token, err := l.pair(ctx)
 	if err != nil {
 		return err
 	}
 	defer f.end()
-	nodes, err := l.full(f, 2)
-	if err != nil {
-		return err
-	}
-	token, err := f.token(nodes[0].member, "http://"+nodes[0].web)
-	if err != nil {
-		return err
-	}
 	type delays struct {
 		Round    int                `json:"round"`
 		Publish  *bench.Percentiles `json:"publisher_us"`
