@@ -20,6 +20,7 @@ type air struct {
 	mu       sync.Mutex
 	stations []*station
 	lost     func(from, to string) bool
+	calls    int // of voters, so far
 }
 
 // A station is a node's cluster on the air.
@@ -88,10 +89,20 @@ func (a *air) voter(name string, n int) *station {
 	return a.start(Config{Node: name, Voters: func() int { return n }}, Node{State: Ready, Voter: true})
 }
 
+// called is how often voters were called so far.
+func (a *air) called() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls
+}
+
 // carry brings a message to all that listen.
 func (a *air) carry(from string, m *bus.Msg) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if m.Subject == bus.NodeCall {
+		a.calls++
+	}
 	for _, s := range a.stations {
 		if !s.listens(m.Subject) || a.lost != nil && a.lost(from, s.cfg.Node) {
 			continue

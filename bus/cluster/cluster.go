@@ -20,8 +20,8 @@ type Config struct {
 	Node  string
 	Alone bool // there is no other: in touch is who can reach the bus
 
-	// VotersOnly is where nothing here depends on nodes without a vote: they are not
-	// heard, and List is answered by others.
+	// VotersOnly is where this node has no vote, and nothing here depends on the others
+	// without: they are not heard, and List and calls are answered by others.
 	VotersOnly bool
 
 	// Report is what this node says of itself, but for Node, RunID and Voters, and
@@ -118,12 +118,12 @@ func (c *Cluster) Run(ctx context.Context) error {
 	listens := []func() (*bus.Subscription, error){
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodesAlive, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeRoll, in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeCall, in) },
 		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.CalledOf(c.runID, "*"), in) },
 	}
 	if !c.cfg.VotersOnly {
 		listens = append(listens,
 			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.EdgesAlive, in) },
+			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeCall, in) },
 			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, bus.Nodes, in) },
 		)
 	}

@@ -75,12 +75,12 @@ func (c *Cluster) turn() {
 	}
 }
 
-// isToCall reports whether there is a voter, or this node itself, of which beats may come
-// but do not count.
+// isToCall reports whether there is a voter, or this node itself where that counts, of
+// which beats may come but do not count.
 func (c *Cluster) isToCall() bool {
 	now := time.Now()
 	for _, m := range c.roll {
-		itself := m.Node.Node == c.cfg.Node
+		itself := m.Node.Node == c.cfg.Node && (m.Voter || c.cfg.Alone)
 		if !m.isHeard(now) && (itself || m.Voter && now.Sub(m.beat) < touchWithin) {
 			return true
 		}

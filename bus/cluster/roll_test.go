@@ -260,8 +260,12 @@ func TestBeats(t *testing.T) {
 			}
 			return false
 		})
+		before := a.called()
 		time.Sleep(time.Minute)
 		a.lose(nothing)
+		if calls := a.called() - before; calls > 0 {
+			t.Errorf("%d calls, though each hears all that counts", calls)
+		}
 		if beats["a"] != 120 || beats["b"] != 30 {
 			t.Errorf("in a minute: %v", beats)
 		}
