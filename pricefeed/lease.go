@@ -104,6 +104,7 @@ func (f *Feed) await(ctx context.Context, leases *bus.Leases) *bus.Lease {
 	poll := time.NewTicker(leasePoll)
 	defer poll.Stop()
 	looked := time.Now()
+	f.heard.wait() // who has just published has not listened
 	for first := true; ; first = false {
 		touch, now := f.peers.InTouch(), time.Now()
 		if !touch || now.Sub(looked) > standstill {

@@ -1,6 +1,7 @@
 package pricefeed
 
 import (
+	"context"
 	"encoding/json"
 	"runtime"
 	"slices"
@@ -241,6 +242,38 @@ func TestStandstill(t *testing.T) {
 	f.turn(time.Now())
 	if w.flush(); len(w.msgs) != 0 {
 		t.Error("and publishes all the same")
+	}
+}
+
+// A node that published, and has not listened meanwhile, does not take that for silence: it
+// may have been cut off, and another node publish since.
+func TestNotListened(t *testing.T) {
+	s := bustest.New(t)
+	f, err := New(simulated(), Parts{Bus: bustest.Connect(t, s, "one"), Node: "one", Peers: &peers{}, Log: discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leases, err := f.bus.OpenLeases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.bus.AcquireLease(t.Context(), "two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.heard.at = time.Now().Add(-time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
+	taken := make(chan *bus.Lease, 1)
+	go func() { taken <- f.await(ctx, leases) }()
+	beat := time.NewTicker(leasePoll)
+	defer beat.Stop()
+	for range 20 {
+		<-beat.C
+		f.heard.hear(other.Term())
+	}
+	cancel()
+	if lease := <-taken; lease != nil {
+		t.Errorf("it takes the lease in term %d, though another publishes", lease.Term())
 	}
 }
 
