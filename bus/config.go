@@ -43,8 +43,8 @@ type Config struct {
 	// Replicas is how many nodes keep each stream; 0: three in a cluster, else one.
 	Replicas int `toml:"replicas"`
 
-	// Voter says that the node keeps something, so that its server takes part in
-	// keeping the cluster's streams. It is no setting of its own.
+	// Voter says that the node's own server takes part in keeping the cluster's
+	// streams. It is no setting of its own.
 	Voter bool `toml:"-"`
 
 	// Handles says that the node handles the connections that it has. It is no setting of

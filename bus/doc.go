@@ -11,7 +11,8 @@
 //	pricefeed.stats      empty or StatsRequest, answered with StatsResult        gateway → history
 //	pricefeed.alive      Alive, where no tick says so                             feed → feeds, gateways
 //	pricefeed.released   Alive, of a feed that publishes no more                 feed → feeds
-//	node.<name>.alive    a voter's beat; node.<name>.edge, another node's; node.list, .roll and .call: see package cluster
+//	node.<name>.alive    a voter's beat; node.list, .roll and .call: see package cluster  node → nodes
+//	node.<name>.edge     the beat of a node without a vote: see there                node → nodes
 //	node.<name>.users    how many connections users have there                   gateway → gateways
 //	conn.<id>.join       Join, reply = the connection's address                  gateway → handlers, one of which claims it
 //	conn.<id>.message    the client's frame as it came, reply = its address      gateway → the handler that holds it

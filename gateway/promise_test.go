@@ -86,14 +86,10 @@ func (p *promise) welcome(m message, resume bool) error {
 	return nil
 }
 
-func isLost(e event) bool { return e.lost }
-
-// lost reports whether one of the events that the client has not had was lost: then
-// who came back may be given a snapshot though it was told that it resumes, for the
-// gap can have shown between the two.
+// lost reports whether one of the events after what the client has had was lost on its way.
 func (p *promise) lost(events []event) bool {
 	i, _ := find(events, p.seq)
-	return slices.ContainsFunc(events[min(i+1, len(events)):], isLost)
+	return slices.ContainsFunc(events[i+1:], func(e event) bool { return e.lost })
 }
 
 // complete reports whether all that is seen is shown.
@@ -197,7 +193,7 @@ func (p *promise) ticker(m message) error {
 		return fmt.Errorf("seq after %d", p.seq)
 	case m.TS != int64(m.Seq)*1000 && m.Seq > 0:
 		return errors.New("another tick's ts")
-	case m.Snapshot && p.joint == resuming && p.missed(events) && !p.lost(events[:n+1]):
+	case m.Snapshot && p.joint == resuming && p.missed(events) && !p.lost(events[:n+1]): // a gap may show after the welcome
 		return errors.New("want what was missed")
 	case m.Snapshot:
 		clear(p.shown)

@@ -18,7 +18,8 @@ const (
 	maxHead = 128 // before and behind the prices
 )
 
-// aliveEvery is how often is told at least who publishes, by a tick or without one.
+// aliveEvery is after how long without a tick is told who publishes, give or take half of
+// it.
 const aliveEvery = 250 * time.Millisecond
 
 // publish is the feed's one loop: every tick, and every answer between two ticks. While
@@ -28,7 +29,7 @@ func (f *Feed) publish(ctx context.Context) error {
 	defer f.drop()
 	pace := newPace(f.cfg.Interval)
 	defer pace.stop()
-	beat := time.NewTicker(aliveEvery) // ticks may be a second apart
+	beat := time.NewTicker(aliveEvery / 2) // ticks may be a second apart
 	defer beat.Stop()
 	last := time.Now()
 	for {
@@ -48,32 +49,31 @@ func (f *Feed) publish(ctx context.Context) error {
 		case m := <-f.requests.C:
 			f.answer(m)
 		case <-pace.C:
-			now := time.Now()
-			if pace.advance(now) {
+			last = f.wake(last)
+			if pace.advance(last) {
 				f.counters.late.Add(1)
 			}
-			f.wake(last, now)
-			last = now
-			f.turn(now)
+			f.turn(last)
 		case <-beat.C:
-			now := time.Now()
-			f.wake(last, now)
-			last = now
-			f.sayAlive(now)
+			last = f.wake(last)
+			if !f.failing.Load() { // what cannot be published is another node's to take over
+				f.sayAlive(last)
+			}
 		}
 	}
 }
 
-// wake finds out whether this node has stood still since it did something last.
-func (f *Feed) wake(last, now time.Time) {
-	pause := now.Sub(last)
-	if pause <= standstill {
-		return
+// wake gives the lease up where this node has done nothing since last for so long that it
+// stood still, and is the time now.
+func (f *Feed) wake(last time.Time) (now time.Time) {
+	now = time.Now()
+	if pause := now.Sub(last); pause > standstill {
+		if pause > f.cfg.StaleAfter {
+			f.missAll(last, now)
+		}
+		f.doubt()
 	}
-	if pause > f.cfg.StaleAfter {
-		f.missAll(last, now)
-	}
-	f.doubt()
+	return now
 }
 
 // hold makes lease the one to publish under. Others may have told something else

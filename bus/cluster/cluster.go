@@ -20,8 +20,8 @@ type Config struct {
 	Node  string
 	Alone bool // there is no other: in touch is who can reach the bus
 
-	// VotersOnly is where this node has no vote, and nothing here depends on the others
-	// without: they are not heard, and List and calls are answered by others.
+	// VotersOnly has a node without a vote hear the voters alone, where nothing here
+	// depends on the others: who hears all answers List, and Gone is called for voters.
 	VotersOnly bool
 
 	// Report is what this node says of itself, but for Node, RunID and Voters, and
@@ -101,8 +101,8 @@ func (c *Cluster) Changed() {
 	}
 }
 
-// inboxRoom is how much may wait to be taken: with a thousand nodes, the beats of two
-// seconds. What comes while it is full is lost, and comes again.
+// inboxRoom is how much may wait to be taken: with a thousand nodes, most without a
+// vote, the beats of eight seconds. What comes while it is full is lost, and comes again.
 const inboxRoom = 1 << 12
 
 // goodbyeTimeout bounds the wait for the bus at the end.
@@ -170,7 +170,7 @@ func (c *Cluster) Ready(context.Context) error {
 	return fmt.Errorf("%w: %s nodes heard", ErrCutOff, c.tally(time.Now()))
 }
 
-// All is Nodes where all are heard here, else what another node answers.
+// All is what Nodes are here or, with VotersOnly, on a node that hears all.
 func (c *Cluster) All(ctx context.Context) ([]Seen, error) {
 	if c.cfg.VotersOnly {
 		return List(ctx, c.cfg.Conn)

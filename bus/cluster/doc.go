@@ -3,7 +3,7 @@
 // streams together: the voters. The others serve, and have no say.
 //
 //	node.<name>.alive       Node, every 500 ms, and at once when its state changes     voter → nodes
-//	node.<name>.edge        the same, every 2 s                                        other node → nodes
+//	node.<name>.edge        the same, but every 2 s                                    other node → nodes that hear all
 //	node.list               empty, answered with []Seen                                anyone → a node that hears all
 //	node.roll               empty, answered by each node with a beat                   anyone → nodes
 //	node.call               empty, with a reply, answered there with Node              node → voters
@@ -12,8 +12,8 @@
 // A node that ends says so: its last beat has the state "gone".
 //
 // A node to which the others without a vote are nothing hears the voters alone
-// (Config.VotersOnly). Where each of hundreds heard all, that would be most of what they
-// do.
+// (Config.VotersOnly). Where each of hundreds heard all, that would be most of what one does
+// that has few clients.
 //
 // # In touch
 //

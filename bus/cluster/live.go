@@ -75,8 +75,8 @@ func (c *Cluster) turn() {
 	}
 }
 
-// isToCall reports whether there is a voter, or this node itself where that counts, of
-// which beats may come but do not count.
+// isToCall reports whether there is a voter of which beats may come but do not count, or
+// whether this node itself is such a one, or alone.
 func (c *Cluster) isToCall() bool {
 	now := time.Now()
 	for _, m := range c.roll {
@@ -129,7 +129,7 @@ func (c *Cluster) take(m *bus.Msg) {
 		}
 	case m.Subject == bus.NodeCall:
 		run, _, isCall := bus.Called(m.Reply)
-		if said := c.report(); isCall && (said.Voter || run == c.runID) {
+		if said := c.report(); isCall && (said.Voter || c.cfg.Alone && run == c.runID) {
 			c.publish(&bus.Msg{Subject: m.Reply}, said)
 		}
 	default:

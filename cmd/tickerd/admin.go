@@ -40,7 +40,7 @@ func listenAdmin(ctx context.Context, addr string, me *self, log *slog.Logger) (
 		defer cancel()
 		list, err := me.nodes.All(ctx)
 		if err != nil {
-			http.Error(w, "no node that knows all answers: "+err.Error(), http.StatusServiceUnavailable)
+			http.Error(w, "nodes: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -103,7 +103,7 @@ func clusterMetrics(me *self) []prometheus.Collector {
 		return 0
 	}
 	return []prometheus.Collector{
-		gauge("nodes", "Nodes that are heard, this one included.", func() float64 { return float64(len(me.nodes.Nodes())) }),
+		gauge("nodes", "Nodes that are heard, this one included; on most leaf nodes, those with a vote.", func() float64 { return float64(len(me.nodes.Nodes())) }),
 		gauge("in_touch", "1 while the node hears the majority of those that keep the cluster's streams.", func() float64 { return is(me.nodes.InTouch()) }),
 		gauge("admits", "1 while the node knows all that was revoked, and lets clients in.", func() float64 { return is(me.reach() == nil) }),
 		gauge("publishes", "1 while the node publishes the prices.", func() float64 { _, yes := me.feed.Publishes(); return is(yes) }),

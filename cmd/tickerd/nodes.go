@@ -20,7 +20,7 @@ type nodesCommand struct {
 
 // Help is what --help says besides.
 func (nodesCommand) Help() string {
-	return `It asks the node that runs on the data directory, or one on the NATS system of bus.url, for what it knows of the others.
+	return `It asks, by way of the node that runs on the data directory, or of the NATS system of bus.url, a node that hears all others.
 
 The publisher is marked *. LAG is how old the newest tick was when it came to that node, by the clocks of both machines. HEARD is how long ago the node that was asked heard of it.`
 }
@@ -40,7 +40,7 @@ func (c nodesCommand) Run(ctx context.Context, p *program, file *configFile) err
 	list, err := cluster.List(ctx, conn)
 	switch {
 	case errors.Is(err, bus.ErrNoResponders):
-		return errors.New("no node answers")
+		return errors.New("no node that hears all others answers")
 	case err != nil:
 		return err
 	case c.JSON:

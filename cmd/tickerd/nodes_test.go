@@ -53,7 +53,7 @@ func TestNodes(t *testing.T) {
 	}
 
 	server, _ := startBus(t, path)
-	if got, want := call(t.Context(), environ, "", "nodes"), (result{1, "", "tickerd: no node answers\n"}); got != want {
+	if got, want := call(t.Context(), environ, "", "nodes"), (result{1, "", "tickerd: no node that hears all others answers\n"}); got != want {
 		t.Errorf("with one that only starts: got %+v, want %+v", got, want)
 	}
 

@@ -55,8 +55,9 @@ func newSelf(cfg settings, began time.Time, server *bus.Server, conns connection
 		Conn:  conns.cluster,
 		Node:  cfg.Bus.Node,
 		Alone: cfg.Bus.IsAlone() || cfg.Bus.URL != "",
-		// A leaf node's handlers hold nobody else's connections.
-		VotersOnly: cfg.Bus.IsLeaf() && cfg.Gateway.MaxConnectionsPerUser == 0,
+		// A leaf node that handles its connections itself needs no other's handlers, and
+		// holds nobody else's connections.
+		VotersOnly: cfg.Bus.IsLeaf() && cfg.Bus.Handles && cfg.Gateway.MaxConnectionsPerUser == 0,
 		Report:     s.report,
 		Voters:     server.Voters,
 		Log:        log,
@@ -180,8 +181,8 @@ func (s *self) reach() error {
 }
 
 // prices is nil when there are prices for who comes in: here, or published by another
-// node and heard. Without a feed of its own, and while nobody publishes, there need not
-// be any.
+// node and heard. Without a feed of its own, and while nobody publishes that this node
+// hears of, there need not be any.
 func (s *self) prices() error {
 	if err := s.feed.Ready(); err != nil {
 		return err

@@ -61,7 +61,7 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 		return err
 	}
 
-	s.Bus.Voter, s.Bus.Handles = s.keepsSomething() && !s.Bus.IsLeaf(), s.Handler.Workers > 0
+	s.Bus.Voter, s.Bus.Handles = s.votes(), s.Handler.Workers > 0
 	server, err := bus.Start(ctx, s.Bus, dir.file(busDir), log)
 	if err != nil {
 		return err
@@ -132,6 +132,12 @@ func serve(ctx context.Context, s settings, changes *reloader, log *slog.Logger)
 	err = me.front.Run(accepting)
 	end()
 	return errors.Join(err, others.Wait())
+}
+
+// votes reports whether the node's own server keeps the cluster's streams: never a leaf
+// node's, which has those of the others; always that of a node that others are leaves of.
+func (s settings) votes() bool {
+	return !s.Bus.IsLeaf() && (s.keepsSomething() || !s.Bus.IsCluster() && s.Bus.LeafListen != "")
 }
 
 // keepsSomething reports whether the node has anything to keep in the cluster's streams:

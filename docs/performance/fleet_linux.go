@@ -118,19 +118,28 @@ func prefer(pid, nice int) error {
 
 // unhurried has a process that was launched interrupt no other when it wakes up: where a
 // hundred share two processors, each would have little done before the next one comes, and
-// find the caches cold. Threads that it makes later inherit that.
+// find the caches cold. It comes before prefer, which it takes back. Threads that are made
+// later inherit it; those that are made meanwhile are found in another pass.
 func unhurried(pid int) error {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return err
-	}
-	for _, t := range threads {
-		id, err := strconv.Atoi(t.Name())
-		if err == nil {
-			err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
+	seen := map[string]bool{}
+	for before := -1; before < len(seen); {
+		before = len(seen)
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil {
+			return err
 		}
-		if err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
-			return fmt.Errorf("SCHED_BATCH: %w", err)
+		for _, t := range threads {
+			if seen[t.Name()] {
+				continue
+			}
+			seen[t.Name()] = true
+			id, err := strconv.Atoi(t.Name())
+			if err == nil {
+				err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
+			}
+			if err != nil && !errors.Is(err, unix.ESRCH) { // the thread has ended
+				return fmt.Errorf("SCHED_BATCH: %w", err)
+			}
 		}
 	}
 	return nil

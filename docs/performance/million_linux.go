@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +66,9 @@ func millionCommand(ctx context.Context, args []string) error {
 	tickerd := flags.String("tickerd", "", "the `program`; built from ./cmd/tickerd if left out")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if m.atOnce < 1 {
+		return errors.New("-at-once must be 1 or more")
 	}
 	m.leave = *leave << 20
 	return inside(ctx, m.prepare, func() error {
@@ -334,8 +336,8 @@ func (m *million) startNodes(c *crew) error {
 	return nil
 }
 
-// startHerds starts the clients, each process with two addresses of its own: one has not
-// enough ports that are found at once.
+// startHerds starts the clients, one process after the other, and waits until all are
+// there. Each has two addresses of its own: one has not enough ports that are found at once.
 func (m *million) startHerds(c *crew, token string) error {
 	rest, atOnce := m.conns, m.atOnce
 	if m.onePort {
@@ -383,21 +385,25 @@ func (c *crew) hurry(i int) error {
 
 // giveWay ends the hurry of those whose clients are there.
 func (c *crew) giveWay() (err error) {
-	c.hurried = slices.DeleteFunc(c.hurried, func(i int) bool {
-		there := c.herds[i].isReady()
-		if there {
-			err = errors.Join(err, prefer(c.herds[i].pid, 0), prefer(c.gateways[i].pid, 0))
+	var still []int
+	for _, i := range c.hurried {
+		if !c.herds[i].isReady() {
+			still = append(still, i)
+			continue
 		}
-		return there
-	})
+		err = errors.Join(err, prefer(c.herds[i].pid, 0), prefer(c.gateways[i].pid, 0))
+	}
+	c.hurried = still
 	return err
 }
 
 const (
-	// joinFirst is what hurry means to nice.
+	// joinFirst is the nice value of who joins and is joined: before the buses too, which
+	// need little.
 	joinFirst = -18
 
-	// connecting is how many joins are under way at a time, at most.
+	// connecting is how many joins are under way at a time, of all processes that join
+	// together; one each at least.
 	connecting = 192
 )
 
