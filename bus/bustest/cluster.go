@@ -3,6 +3,7 @@ package bustest
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"testing"
@@ -74,15 +75,21 @@ func (c *Cluster) Stop(i int) {
 	}
 }
 
-// FreeAddress is one on the loopback where nobody listens.
+// FreeAddress is one on the loopback where nobody listens. Its port is at random and none
+// that the system gives out by itself, to who connects, say, before it is listened at.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, count = 10_000, 20_000
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(count))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	panic("unreachable")
 }
 
 // Until calls done until it is true.

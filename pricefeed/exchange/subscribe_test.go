@@ -152,11 +152,12 @@ func TestSeveralConnections(t *testing.T) {
 	request(t, ab, "unsubscribe A-USD")
 	request(t, ab, "subscribe D-USD")
 	request(t, c, "subscribe E-USD")
-	accept(t, s, "subscribe F-USD").Send("price F-USD 5")
+	f := accept(t, s, "subscribe F-USD")
+	f.Send("price F-USD 5")
 	p.expect("F-USD 5")
 	p.client.Subscribe([]ticker.Symbol{"C-USD"})
 	request(t, c, "unsubscribe E-USD")
-	if ab.Ended() != ws.StatusNormalClosure {
+	if ab.Ended() != ws.StatusNormalClosure || f.Ended() != ws.StatusNormalClosure {
 		t.Error("a connection of which nothing is wanted goes on")
 	}
 	p.expect() // nobody is told of markets that are not wanted
