@@ -115,22 +115,18 @@ func (c *Cluster) Run(ctx context.Context) error {
 		return fmt.Errorf("what this node says of itself: %w", err)
 	}
 	in := make(chan *bus.Msg, inboxRoom)
-	listens := []func() (*bus.Subscription, error){
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodesAlive, in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeRoll, in) },
-		func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.CalledOf(c.runID, "*"), in) },
-	}
+	subjects := []string{bus.NodesAlive, bus.NodeRoll, bus.CalledOf(c.runID, "*")}
 	if !c.cfg.VotersOnly {
-		listens = append(listens,
-			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.EdgesAlive, in) },
-			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeChan(bus.NodeCall, in) },
-			func() (*bus.Subscription, error) { return c.cfg.Conn.SubscribeQueueChan(bus.NodeList, bus.Nodes, in) },
-		)
+		subjects = append(subjects, bus.EdgesAlive, bus.NodeCall, bus.NodeList)
 	}
-	for _, listen := range listens {
-		sub, err := listen()
+	for _, subject := range subjects {
+		queue := "" // all nodes are to hear it
+		if subject == bus.NodeList {
+			queue = bus.Nodes
+		}
+		sub, err := c.cfg.Conn.SubscribeQueueChan(subject, queue, in)
 		if err != nil {
-			return fmt.Errorf("listen to nodes: %w", err)
+			return fmt.Errorf("listen to %s: %w", subject, err)
 		}
 		defer func() { _ = sub.Unsubscribe() }() // fails where the connection has ended
 	}
